@@ -1,0 +1,48 @@
+"""One log line per kind of problem, so that telemetry never floods the application's log."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+logger = logging.getLogger("clearml_otel")
+
+_seen: dict[str, int] = {}
+_lock = threading.Lock()
+
+
+def report(
+    kind: str, message: str, *, level: int = logging.WARNING, exc_info: bool = False
+) -> bool:
+    """Log ``message`` the first time a problem of this ``kind`` is met in the process.
+
+    Args:
+        kind: what identifies the problem, such as ``"clearml.unauthorized"``.
+        message: one line: what is wrong and what to do about it.
+        level: a level of :mod:`logging`.
+        exc_info: whether the traceback goes to the log too, at debug level.
+
+    Returns:
+        True if the line was written, False if this kind had been reported before.
+    """
+    with _lock:
+        count = _seen[kind] = _seen.get(kind, 0) + 1
+    if count > 1:
+        logger.debug("%s (time %d)", message, count)
+        return False
+    logger.log(level, "%s", message)
+    if exc_info:
+        logger.debug("details of %s", kind, exc_info=True)
+    return True
+
+
+def forget(kind: str) -> None:
+    """Let the next problem of this kind be logged again, as after a recovery."""
+    with _lock:
+        _seen.pop(kind, None)
+
+
+def occurrences() -> dict[str, int]:
+    """How often each kind of problem was met so far."""
+    with _lock:
+        return dict(_seen)

@@ -1,0 +1,213 @@
+"""All settings: keyword, else ``OTEL_EXPORTER_CLEARML_*`` variable, else default."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final, TypeAlias, cast
+
+from clearml_otel.diagnostics import report
+
+ENV_PREFIX: Final = "OTEL_EXPORTER_CLEARML_"
+TASK_TYPES: Final = (
+    "training",
+    "testing",
+    "inference",
+    "data_processing",
+    "application",
+    "monitor",
+    "controller",
+    "optimizer",
+    "service",
+    "qc",
+    "custom",
+)
+_SHORTEST_NAME: Final = 3
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_FALSE: Final = frozenset({"0", "false", "no", "off", ""})
+_LARGEST_TIMEOUT_S: Final = 3_600.0
+
+Problem: TypeAlias = "tuple[str, str]"
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message is one line with what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How traces are turned into ClearML tables.
+
+    Each field can be given as a keyword or as ``OTEL_EXPORTER_CLEARML_<FIELD>``.
+
+    Args:
+        project_name: the ClearML project, at least 3 characters.
+        task_name: the task's name, at least 3 characters; the program's name by default.
+        task_type: one of ClearML's task types.
+        tags: the task's tags; comma-separated in the variable.
+        session_name: the table series of runs that name no session of their own.
+        complexity_metrics: compute readability metrics of every answer.
+        visualize: make displaCy pages of every answer.
+        stream_logs: print each record to stdout as it happens, and log it to ClearML's console.
+        store_code: keep the uncommitted diff, or the source of the entry point, on the task.
+        capture_content: put prompts, answers, inputs and outputs on the spans.
+        offline: write ClearML's offline session and use no network; ClearML's own
+            ``CLEARML_OFFLINE_MODE`` by default.
+        offline_folder: where offline sessions go; ClearML's own folder by default.
+        flush_timeout_s: seconds that a flush waits for ClearML before it goes on in the background.
+        shutdown_timeout_s: seconds that the end of the program waits for ClearML.
+        max_buffered_spans: spans held in memory before the session's tables are published as
+            they are and a new part of it begins.
+    """
+
+    project_name: str = "LangChain"
+    task_name: str = ""
+    task_type: str = "inference"
+    tags: tuple[str, ...] = ()
+    session_name: str = ""
+    complexity_metrics: bool = True
+    visualize: bool = False
+    stream_logs: bool = False
+    store_code: bool = False
+    capture_content: bool = True
+    offline: bool = False
+    offline_folder: str = ""
+    flush_timeout_s: float = 10.0
+    shutdown_timeout_s: float = 10.0
+    max_buffered_spans: int = 100_000
+
+    @classmethod
+    def load(cls, **keywords: object) -> Settings:
+        """The settings in force.
+
+        Args:
+            keywords: fields of this class; None stands for "not given".
+
+        Raises:
+            SettingsError: for the first setting that is unknown or cannot be used.
+        """
+        settings, problems = _load(keywords, os.environ)
+        if problems:
+            raise SettingsError(problems[0][1])
+        return settings
+
+    @classmethod
+    def load_or_repair(cls, **keywords: object) -> Settings:
+        """The settings in force; each one that cannot be used is logged and replaced.
+
+        For the doors that may not fail: an exporter's constructor runs while OpenTelemetry
+        starts, and an error there would cost the application all its tracing.
+        """
+        settings, problems = _load(keywords, os.environ)
+        for name, message in problems:
+            report(f"settings.{name}", f"clearml-otel: {message}", level=logging.ERROR)
+        return settings
+
+    def as_text(self) -> str:
+        """The settings one a line, for the task's configuration."""
+        return "\n".join(f"{item.name} = {getattr(self, item.name)!r}" for item in fields(self))
+
+
+def offline_mode(environ: Mapping[str, str]) -> bool:
+    """ClearML's own switch: on for anything but an empty or false value (it may be a version)."""
+    return environ.get("CLEARML_OFFLINE_MODE", "").strip().lower() not in _FALSE
+
+
+def _load(
+    keywords: Mapping[str, object], environ: Mapping[str, str]
+) -> tuple[Settings, list[Problem]]:
+    problems: list[Problem] = []
+    known = {item.name: item for item in fields(Settings)}
+    for name in keywords.keys() - known.keys():
+        close = ", ".join(sorted(known))
+        problems.append((name, f"unknown setting {name!r}; the settings are {close}"))
+    values: dict[str, Any] = {"offline": offline_mode(environ)}
+    for name, item in known.items():
+        variable = ENV_PREFIX + name.upper()
+        given = keywords.get(name)
+        source = name
+        if given is None and environ.get(variable, "").strip():
+            given, source = environ[variable].strip(), variable
+        if given is None:
+            continue
+        try:
+            values[name] = _PARSERS[str(item.type)](given)
+        except (ValueError, TypeError) as error:
+            problems.append((name, f"{source}={given!r}: {error}"))
+    settings = replace(Settings(), **values)
+    return _checked(settings, problems), problems
+
+
+def _checked(settings: Settings, problems: list[Problem]) -> Settings:
+    repaired: dict[str, Any] = {}
+    if settings.task_type not in TASK_TYPES:
+        known = ", ".join(TASK_TYPES)
+        problems.append(("task_type", f"task_type={settings.task_type!r} is none of {known}"))
+        repaired["task_type"] = "inference"
+    for name in ("project_name", "task_name"):
+        value: str = getattr(settings, name)
+        if name == "task_name" and not value:
+            repaired[name] = _program_name()
+        elif len(value.strip()) < _SHORTEST_NAME:
+            longer = f"{name.removesuffix('_name')} {value}".strip()
+            advice = f"use a longer one (in this run: {longer!r})"
+            least = f"shorter than ClearML's {_SHORTEST_NAME} characters"
+            problems.append((name, f"{name}={value!r} is {least}; {advice}"))
+            repaired[name] = longer
+    return replace(settings, **repaired)
+
+
+def _program_name() -> str:
+    """The name of the running program, as the default task name."""
+    stem = Path(sys.argv[0]).stem if sys.argv and sys.argv[0] not in {"", "-c", "-m"} else ""
+    return stem if len(stem) >= _SHORTEST_NAME and not stem.startswith("-") else "langchain"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (str, Path)):
+        return str(value)
+    raise TypeError("is not text")
+
+
+def _truth(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = str(value).strip().lower()
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE
+    raise ValueError("is neither true nor false")
+
+
+def _seconds(value: object) -> float:
+    number = float(str(value))
+    if not 0 <= number <= _LARGEST_TIMEOUT_S:
+        raise ValueError(f"is not between 0 and {_LARGEST_TIMEOUT_S:.0f} seconds")
+    return number
+
+
+def _count(value: object) -> int:
+    number = int(str(value))
+    if number < 1:
+        raise ValueError("is less than 1")
+    return number
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, Iterable):
+        return tuple(_text(part) for part in cast("Iterable[object]", value))
+    raise TypeError("is no list of texts")
+
+
+_PARSERS: Final[Mapping[str, Callable[[object], object]]] = {
+    "str": _text,
+    "bool": _truth,
+    "float": _seconds,
+    "int": _count,
+    "tuple[str, ...]": _texts,
+}
