@@ -1,0 +1,204 @@
+"""OTLP JSON lines, as OpenTelemetry's file exporters write them, to records and back.
+
+Format: https://opentelemetry.io/docs/specs/otel/protocol/file-exporter/ ; the codec is
+OpenTelemetry's own, ``opentelemetry-proto-json``.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
+from math import isfinite, isnan
+from pathlib import Path
+from typing import Any, Final, TypeAlias, cast
+
+from opentelemetry.proto_json.common.v1.common import AnyValue
+from opentelemetry.proto_json.trace.v1.trace import TracesData
+
+from clearml_otel.spans.otlp import records_of
+from clearml_otel.spans.record import Attributes, AttributeValue, SpanDecodeError, SpanRecord
+
+Json: TypeAlias = dict[str, Any]
+
+_KINDS: Final = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
+_STATUSES: Final = {"unset": 0, "ok": 1, "error": 2}
+_INT64: Final = 1 << 63
+
+
+def read_otlp_json_lines(
+    path: Path, on_error: Callable[[SpanDecodeError], None] | None = None
+) -> Iterator[SpanRecord]:
+    """Every span of a file of OTLP JSON lines.
+
+    Args:
+        path: a file with one ``{"resourceSpans": [...]}`` object a line; blank lines are passed
+            over.
+        on_error: called with the fault of each line that is no trace data, whereupon reading
+            goes on; without it the first fault is raised.
+
+    Yields:
+        The records in file order.
+
+    Raises:
+        SpanDecodeError: one line with the file, the line's number and what is wrong; also for a
+            file that cannot be read, whatever ``on_error`` is.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                try:
+                    yield from from_otlp_json(line)
+                except SpanDecodeError as error:
+                    fault = SpanDecodeError(f"{path}, line {number}: {error}")
+                    if on_error is None:
+                        raise fault from error
+                    on_error(fault)
+    except OSError as error:
+        raise SpanDecodeError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def from_otlp_json(body: bytes | str) -> list[SpanRecord]:
+    """Decode one OTLP JSON document.
+
+    Args:
+        body: UTF-8 JSON of a ``TracesData`` or ``ExportTraceServiceRequest``.
+
+    Raises:
+        SpanDecodeError: where it is neither.
+    """
+    try:
+        document: Any = json.loads(body)
+    except ValueError as error:
+        raise SpanDecodeError(f"not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise SpanDecodeError("not an OTLP JSON object with resourceSpans")
+    fields = cast("Json", document)
+    if fields and "resourceSpans" not in fields:
+        raise SpanDecodeError(
+            f"no OTLP trace data: it has {', '.join(sorted(fields))[:80]} but no resourceSpans"
+        )
+    try:
+        return list(records_of(TracesData.from_dict(fields), _any_value))
+    except SpanDecodeError:
+        raise
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise SpanDecodeError(f"not OTLP trace data: {error}") from error
+
+
+def to_otlp_json_lines(records: Iterable[SpanRecord]) -> Iterator[str]:
+    """The records as OTLP JSON, one line (without its newline) a resource.
+
+    Args:
+        records: in any order; spans of one resource and scope are written together.
+    """
+
+    def resource_key(record: SpanRecord) -> str:
+        return repr(sorted(record.resource.items()))
+
+    def scope_key(record: SpanRecord) -> tuple[str, str]:
+        return record.scope_name, record.scope_version
+
+    ordered = sorted(records, key=lambda record: (resource_key(record), scope_key(record)))
+    for _, same_resource in groupby(ordered, resource_key):
+        spans = list(same_resource)
+        resource_spans: Json = {
+            "resource": {"attributes": _key_values(spans[0].resource)},
+            "scopeSpans": [
+                {
+                    "scope": {"name": name, "version": version},
+                    "spans": [_span(record) for record in same_scope],
+                }
+                for (name, version), same_scope in groupby(spans, scope_key)
+            ],
+        }
+        yield json.dumps({"resourceSpans": [resource_spans]}, separators=(",", ":"))
+
+
+def _span(record: SpanRecord) -> Json:
+    flags = 0x100 | 0x200 * record.parent_is_remote if record.parent_is_remote is not None else 0
+    span: Json = {
+        "traceId": record.trace_id,
+        "spanId": record.span_id,
+        "traceState": record.trace_state,
+        "parentSpanId": record.parent_span_id,
+        "flags": flags,
+        "name": record.name,
+        "kind": _KINDS.get(record.kind, 1),
+        "startTimeUnixNano": str(record.start_time_ns),
+        "endTimeUnixNano": str(record.end_time_ns or 0),
+        "attributes": _key_values(record.attributes),
+        "droppedAttributesCount": record.dropped_attributes,
+        "events": [
+            {
+                "timeUnixNano": str(event.time_ns),
+                "name": event.name,
+                "attributes": _key_values(event.attributes),
+                "droppedAttributesCount": event.dropped_attributes,
+            }
+            for event in record.events
+        ],
+        "droppedEventsCount": record.dropped_events,
+        "links": [
+            {
+                "traceId": link.trace_id,
+                "spanId": link.span_id,
+                "attributes": _key_values(link.attributes),
+                "droppedAttributesCount": link.dropped_attributes,
+            }
+            for link in record.links
+        ],
+        "droppedLinksCount": record.dropped_links,
+        "status": {
+            "code": _STATUSES.get(record.status, 0),
+            "message": record.status_description,
+        },
+    }
+    return {key: value for key, value in span.items() if value}
+
+
+def _key_values(attributes: Attributes) -> list[Json]:
+    return [{"key": key, "value": _to_any(value)} for key, value in attributes.items()]
+
+
+def _to_any(value: AttributeValue) -> Json:
+    if value is None:
+        return {}
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        # OTLP has no integer beyond 64 bits
+        key = "intValue" if -_INT64 <= value < _INT64 else "stringValue"
+        return {key: str(value)}
+    if isinstance(value, float):
+        # JSON has no NaN and no infinities; OTLP writes their names
+        special = "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        return {"doubleValue": value if isfinite(value) else special}
+    if isinstance(value, bytes):
+        return {"bytesValue": b64encode(value).decode("ascii")}
+    if isinstance(value, Mapping):
+        return {"kvlistValue": {"values": _key_values(value)}}
+    if isinstance(value, tuple):
+        return {"arrayValue": {"values": [_to_any(item) for item in value]}}
+    return {"stringValue": value}
+
+
+def _any_value(message: AnyValue | None) -> AttributeValue:
+    if message is None:
+        return None
+    if message.string_value is not None:
+        return message.string_value
+    if message.bool_value is not None:
+        return message.bool_value
+    if message.int_value is not None:
+        return message.int_value
+    if message.double_value is not None:
+        return float(message.double_value)
+    if message.array_value is not None:
+        return tuple(_any_value(item) for item in message.array_value.values)
+    if message.kvlist_value is not None:
+        return {pair.key or "": _any_value(pair.value) for pair in message.kvlist_value.values}
+    return message.bytes_value
