@@ -1,0 +1,215 @@
+"""Reads the spans that this package's own LangChain instrumentation makes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeGuard, cast
+
+from clearml_otel import attributes as names
+from clearml_otel.conventions.messages import prompt_text, text_of_parts
+from clearml_otel.conventions.run import Generation, Metric, Point, PointKind, Run, RunKind, Usage
+from clearml_otel.spans import Attributes, SpanRecord
+
+_KINDS: Final[Mapping[str, RunKind]] = {
+    "llm": "llm",
+    "chat_model": "llm",
+    "chain": "chain",
+    "tool": "tool",
+    "retriever": "retriever",
+}
+_POINTS: Final[Mapping[str, tuple[PointKind, Mapping[str, str]]]] = {
+    names.EVENT_TEXT: ("text", {"text": names.EVENT_TEXT_VALUE}),
+    names.EVENT_AGENT_ACTION: (
+        "agent_action",
+        {"tool": names.EVENT_TOOL, "tool_input": names.EVENT_TOOL_INPUT, "log": names.EVENT_LOG},
+    ),
+    names.EVENT_AGENT_FINISH: (
+        "agent_finish",
+        {"output": names.EVENT_OUTPUT, "log": names.EVENT_LOG},
+    ),
+    names.EVENT_RETRY: (
+        "retry",
+        {"attempt": names.EVENT_RETRY_ATTEMPT, "error_message": names.EVENT_RETRY_ERROR},
+    ),
+    names.EVENT_CUSTOM: (
+        "custom_event",
+        {"name": names.EVENT_CUSTOM_NAME, "data": names.EVENT_CUSTOM_DATA},
+    ),
+}
+_NOT_METRICS: Final = frozenset(
+    {names.READABILITY_ENGINE, names.READABILITY_ENGINE_VERSION, names.READABILITY_GENERATIONS}
+)
+
+
+def read(span: SpanRecord) -> Run | None:
+    """The run behind a span of this package, or None where the span is of another scope."""
+    attributes = span.attributes
+    run_type = _text(attributes, names.RUN_TYPE)
+    run_id = _text(attributes, names.RUN_ID)
+    if span.scope_name != names.SCOPE_NAME or run_id is None or run_type not in _KINDS:
+        return None
+    error_type = _text(attributes, names.ERROR_TYPE)
+    kind = _KINDS[run_type]
+    tags = attributes.get(names.TAGS)
+    return Run(
+        span=span,
+        kind=kind,
+        name=_text(attributes, names.RUN_NAME),
+        run_id=run_id,
+        parent_run_id=_text(attributes, names.RUN_PARENT_ID),
+        process=_text(attributes, names.PROCESS_ID) or "",
+        start_seq=_integer(attributes, names.START_SEQ),
+        end_seq=_integer(attributes, names.END_SEQ),
+        has_start=attributes.get(names.MISSING_START) is not True,
+        has_end=span.end_time_ns is not None and attributes.get(names.UNFINISHED) is not True,
+        batch_id=_text(attributes, names.BATCH_ID),
+        batch_index=_integer(attributes, names.BATCH_INDEX) or 0,
+        batch_size=_integer(attributes, names.BATCH_SIZE) or 1,
+        prompts=prompt_text(_json(attributes, names.INPUT_MESSAGES), chat=run_type == "chat_model"),
+        generations=_generations(attributes) if kind == "llm" and error_type is None else (),
+        usage=_usage(attributes),
+        model=_text(attributes, names.RESPONSE_MODEL) or _text(attributes, names.REQUEST_MODEL),
+        input=_input(kind, attributes),
+        output=_output(kind, attributes),
+        description=_text(attributes, names.TOOL_DESCRIPTION),
+        error_type=error_type,
+        error_message=_text(attributes, names.ERROR_MESSAGE) if error_type else None,
+        points=_points(span),
+        stream_tokens=_integer(attributes, names.STREAM_TOKENS) or 0,
+        time_to_first_chunk_s=_number(attributes, names.RESPONSE_TIME_TO_FIRST_CHUNK),
+        interrupted=attributes.get(names.INTERRUPTED) is True,
+        tags=tuple(str(tag) for tag in tags) if isinstance(tags, tuple) else (),
+        metadata=_metadata(attributes),
+    )
+
+
+def _input(kind: RunKind, attributes: Attributes) -> str | None:
+    key = {"tool": names.TOOL_INPUT, "retriever": names.RETRIEVAL_QUERY}.get(
+        kind, names.CHAIN_INPUT
+    )
+    return _text(attributes, key)
+
+
+def _output(kind: RunKind, attributes: Attributes) -> str | None:
+    key = {"tool": names.TOOL_CALL_RESULT, "retriever": names.RETRIEVAL_DOCUMENTS}.get(
+        kind, names.CHAIN_OUTPUT
+    )
+    return _text(attributes, key)
+
+
+def _usage(attributes: Attributes) -> Usage:
+    return Usage(
+        _integer(attributes, names.USAGE_INPUT_TOKENS),
+        _integer(attributes, names.USAGE_OUTPUT_TOKENS),
+        _integer(attributes, names.USAGE_TOTAL_TOKENS),
+    )
+
+
+def _generations(attributes: Attributes) -> tuple[Generation, ...]:
+    messages = _objects(_json(attributes, names.OUTPUT_MESSAGES))
+    reasons = attributes.get(names.RESPONSE_FINISH_REASONS)
+    finish = [str(reason) for reason in reasons] if isinstance(reasons, tuple) else []
+    logprobs = _json(attributes, names.LOGPROBS)
+    per_choice = cast("list[object]", logprobs) if isinstance(logprobs, list) else []
+    metrics = _readability(attributes)
+    # without content there are still metrics, reasons and a row
+    count = max(len(messages), len(finish), len(metrics), 1)
+    return tuple(
+        Generation(
+            text=text_of_parts(messages[index].get("parts")) if index < len(messages) else None,
+            finish_reason=(finish[index] or None) if index < len(finish) else None,
+            logprobs=_json_text(per_choice[index]) if index < len(per_choice) else None,
+            readability=metrics[index] if index < len(metrics) else {},
+        )
+        for index in range(count)
+    )
+
+
+def _readability(attributes: Attributes) -> list[Mapping[str, Metric]]:
+    several = _json(attributes, names.READABILITY_GENERATIONS)
+    if several is not None:
+        return [cast("Mapping[str, Metric]", item) for item in _objects(several)]
+    prefix = names.READABILITY_PREFIX
+    metrics = {
+        key[len(prefix) :]: value
+        for key, value in attributes.items()
+        if key.startswith(prefix)
+        and key not in _NOT_METRICS
+        and isinstance(value, (int, float, str))
+    }
+    return [metrics] if metrics else []
+
+
+def _points(span: SpanRecord) -> tuple[Point, ...]:
+    points = [
+        _point(event.name, event.time_ns, event.attributes)
+        for event in span.events
+        if event.name in _POINTS
+    ]
+    for entry in _objects(_json(span.attributes, names.EVENTS_OVERFLOW)):
+        name, time_ns, values = entry.get("name"), entry.get("time_ns"), entry.get("attributes")
+        if name in _POINTS and isinstance(time_ns, int) and isinstance(values, dict):
+            points.append(_point(name, time_ns, cast("Attributes", values)))
+    return tuple(points)
+
+
+def _point(name: str, time_ns: int, attributes: Attributes) -> Point:
+    kind, fields = _POINTS[name]
+    return Point(
+        kind,
+        time_ns,
+        _integer(attributes, names.EVENT_SEQ),
+        {column: _text(attributes, key) for column, key in fields.items()},
+    )
+
+
+def _metadata(attributes: Attributes) -> str | None:
+    prefix = names.METADATA_PREFIX
+    found: dict[str, object] = {
+        key[len(prefix) :]: value for key, value in attributes.items() if key.startswith(prefix)
+    }
+    rest = _json(attributes, names.METADATA_REST)
+    if isinstance(rest, dict):
+        found.update(cast("dict[str, object]", rest))
+    return json.dumps(found, sort_keys=True, ensure_ascii=False) if found else None
+
+
+def _text(attributes: Attributes, key: str) -> str | None:
+    value = attributes.get(key)
+    return value if value is None or isinstance(value, str) else str(value)
+
+
+def _integer(attributes: Attributes, key: str) -> int | None:
+    value = attributes.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _number(attributes: Attributes, key: str) -> float | None:
+    value = attributes.get(key)
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _json(attributes: Attributes, key: str) -> object:
+    value = attributes.get(key)
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        # a value cut by the SDK's length limit is no JSON any more; its text is still worth having
+        return value
+
+
+def _json_text(value: object) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    if not isinstance(value, list):
+        return []
+    return [item for item in cast("Iterable[object]", value) if _is_object(item)]

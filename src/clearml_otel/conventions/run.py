@@ -1,0 +1,85 @@
+"""What a span says about the run that it stands for, whichever instrumentation made it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from clearml_otel.spans import SpanRecord
+
+RunKind: TypeAlias = Literal["llm", "chain", "tool", "retriever"]
+PointKind: TypeAlias = Literal["text", "agent_action", "agent_finish", "retry", "custom_event"]
+Metric: TypeAlias = "float | int | str"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts of one call; None where the model did not say."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One answer of a model."""
+
+    text: str | None = None
+    finish_reason: str | None = None
+    logprobs: str | None = None
+    readability: Mapping[str, Metric] = field(default_factory=dict[str, Metric])
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A callback with no duration, such as an agent's action."""
+
+    kind: PointKind
+    time_ns: int
+    seq: int | None
+    fields: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One LangChain run (or a like operation of another framework) as its span tells it.
+
+    Times are nanoseconds since the epoch. ``process`` and the sequence numbers order callbacks
+    exactly within a process; they are empty and None on spans of other instrumentations.
+    """
+
+    span: SpanRecord
+    kind: RunKind
+    name: str | None
+    run_id: str
+    parent_run_id: str | None
+    process: str = ""
+    start_seq: int | None = None
+    end_seq: int | None = None
+    has_start: bool = True
+    has_end: bool = True
+    batch_id: str | None = None
+    batch_index: int = 0
+    batch_size: int = 1
+    prompts: str | None = None
+    generations: tuple[Generation, ...] = ()
+    usage: Usage = Usage()
+    model: str | None = None
+    input: str | None = None
+    output: str | None = None
+    description: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    points: tuple[Point, ...] = ()
+    stream_tokens: int = 0
+    time_to_first_chunk_s: float | None = None
+    interrupted: bool = False
+    tags: tuple[str, ...] = ()
+    metadata: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run ended with an error."""
+        return self.error_type is not None

@@ -1,0 +1,63 @@
+"""The order of actions: by sequence number within a process, by time across processes.
+
+Arrival never matters, so the same spans in any order give the same tables.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Final
+
+from clearml_otel.records.actions import Action
+
+_PHASES: Final = {"start": 0, "point": 1, "end": 2}
+
+
+def ordered_groups(actions: Iterable[Action]) -> list[list[Action]]:
+    """Actions in order, those of one ``generate`` call's starts (or ends) together.
+
+    A group stands where its first action stands; inside it the order is that of the prompts.
+    """
+    groups: dict[object, list[Action]] = {}
+    for action in in_order(actions):
+        groups.setdefault(action.group or id(action), []).append(action)
+    for members in groups.values():
+        members.sort(key=lambda action: action.run.batch_index)
+    return list(groups.values())
+
+
+def in_order(actions: Iterable[Action]) -> list[Action]:
+    """Actions of all processes in one order.
+
+    Within a process the sequence decides; its times are made to never go back, so that a clock
+    that is set back cannot tear a process's own order apart. Spans of other instrumentations
+    have no sequence: their time decides, parents' starts before children's and children's ends
+    before parents'.
+    """
+    by_process: dict[str, list[Action]] = defaultdict(list)
+    keyed: list[tuple[tuple[int, str, int, str, str], Action]] = []
+    for action in actions:
+        if action.seq is None:
+            keyed.append((_foreign_key(action), action))
+        else:
+            by_process[action.process].append(action)
+    for process, own in by_process.items():
+        latest = 0
+        for index, action in enumerate(sorted(own, key=_own_key)):
+            latest = max(latest, action.time_ns)
+            keyed.append(((latest, process, index, "", ""), action))
+    return [action for _, action in sorted(keyed, key=lambda pair: pair[0])]
+
+
+def _own_key(action: Action) -> tuple[int, int, str]:
+    return action.seq or 0, _PHASES[action.phase], action.run.span.span_id
+
+
+def _foreign_key(action: Action) -> tuple[int, str, int, str, str]:
+    span = action.run.span
+    # of two spans that start together the longer is the parent; of two that end together the
+    # shorter is the child
+    duration = (span.end_time_ns or span.start_time_ns) - span.start_time_ns
+    nesting = -duration if action.phase == "start" else duration
+    return action.time_ns, action.process, nesting, span.trace_id, span.span_id
