@@ -1,0 +1,72 @@
+"""Names, titles and small descriptions of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, cast
+
+from langchain_core.agents import AgentAction, AgentFinish
+
+from clearml_otel import attributes as names
+from clearml_otel.langchain.inputs import chain_output
+from clearml_otel.langchain.values import HIDDEN, clean_text, is_secret_key, plain, to_json
+
+_MOST_METADATA: Final = 40  # a span keeps 128 attributes by default; the rest goes as one JSON
+_CONTROL_FLOW: Final = frozenset({"GraphBubbleUp", "GraphInterrupt", "NodeInterrupt"})
+
+
+def run_name(serialized: Mapping[str, Any] | None, kwargs: Mapping[str, Any]) -> str:
+    """The run's name: the one given to it, else the class that runs.
+
+    Args:
+        serialized: the callback's first argument; None for most of today's runs.
+        kwargs: the callback's keywords, whose ``name`` is the given or default name.
+    """
+    known = serialized or {}
+    identity = known.get("id")
+    last = cast("list[Any]", identity)[-1] if isinstance(identity, list) and identity else None
+    return clean_text(str(kwargs.get("name") or known.get("name") or last or "unknown"), 500)
+
+
+def span_title(name: str, attributes: Mapping[str, Any]) -> str:
+    """The span's name: the conventions' where there is an operation, else the run's."""
+    operation = attributes.get(names.OPERATION_NAME)
+    if operation in {"chat", "text_completion"}:
+        return f"{operation} {attributes.get(names.REQUEST_MODEL) or name}"
+    return f"{operation} {name}" if operation else name
+
+
+def metadata_attributes(metadata: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The callback's metadata as attributes; what finds no room goes together as JSON."""
+    rest: dict[str, object] = {}
+    for index, (key, value) in enumerate(metadata.items()):
+        if is_secret_key(str(key)):
+            value = HIDDEN
+        if index >= _MOST_METADATA:
+            rest[str(key)] = plain(value)
+        elif isinstance(value, (bool, int, float)):
+            yield names.METADATA_PREFIX + str(key), plain(value)
+        elif value is not None:
+            text = clean_text(value, 4_000) if isinstance(value, str) else to_json(value)
+            yield names.METADATA_PREFIX + str(key), text
+    if rest:
+        yield names.METADATA_REST, to_json(rest)
+
+
+def is_control_flow(error: BaseException) -> bool:
+    """Whether LangGraph raised it to pause or to jump, which is no error."""
+    return any(base.__name__ in _CONTROL_FLOW for base in type(error).__mro__)
+
+
+def agent_action_fields(action: AgentAction) -> dict[str, object]:
+    """What an agent decided to do, as the fields of a span event."""
+    return {
+        names.EVENT_TOOL: action.tool,
+        names.EVENT_TOOL_INPUT: action.tool_input,
+        names.EVENT_LOG: action.log,
+    }
+
+
+def agent_finish_fields(finish: AgentFinish) -> dict[str, object]:
+    """An agent's final answer, as the fields of a span event."""
+    return {names.EVENT_OUTPUT: chain_output(finish), names.EVENT_LOG: finish.log}

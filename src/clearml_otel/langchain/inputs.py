@@ -1,0 +1,101 @@
+"""The question in a chain's input and the answer in its output, whatever their shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
+
+from langchain_core.agents import AgentFinish
+from langchain_core.documents import Document
+from langchain_core.messages import BaseMessage
+from langchain_core.prompt_values import PromptValue
+
+from clearml_otel.langchain.messages import message_text
+from clearml_otel.langchain.values import clean_text, plain, to_json, to_text
+
+_INPUT_KEYS: Final = ("input", "human_input", "question", "query", "prompt", "messages", "text")
+_OUTPUT_KEYS: Final = (
+    "output",
+    "text",
+    "answer",
+    "result",
+    "response",
+    "content",
+    "generation",
+    "messages",
+)
+
+
+def chain_input(value: object) -> str:
+    """What a chain was asked, as one text."""
+    return _readable(value, _INPUT_KEYS)
+
+
+def chain_output(value: object) -> str:
+    """What a chain answered, as one text."""
+    return _readable(value, _OUTPUT_KEYS)
+
+
+def tool_input(input_str: object, inputs: object) -> str:
+    """A tool's input: its only argument as it is, several as JSON.
+
+    Args:
+        input_str: the callback's ``input_str``, which for structured tools is the repr of a
+            dictionary.
+        inputs: the callback's ``inputs``, the arguments by name, where LangChain gives them.
+    """
+    if isinstance(inputs, Mapping) and inputs:
+        arguments = cast("Mapping[str, Any]", inputs)
+        values = list(arguments.values())
+        return to_text(values[0]) if len(values) == 1 else to_json(arguments)
+    return to_text(input_str)
+
+
+def tool_output(value: object) -> str:
+    """A tool's output as its text, not as the repr of a message."""
+    return message_text(value) if isinstance(value, BaseMessage) else _readable(value, ())
+
+
+def documents_json(documents: object) -> str:
+    """Retrieved documents as JSON: content, and id, score and source where they are known."""
+    if not isinstance(documents, Sequence):
+        return to_json(documents)
+    rows: list[dict[str, object]] = []
+    for document in cast("Sequence[object]", documents):
+        if not isinstance(document, Document):
+            rows.append({"content": plain(document)})
+            continue
+        metadata = cast("dict[str, object]", document.metadata)  # pyright: ignore[reportUnknownMemberType]  # dict of anything
+        row: dict[str, object] = {"id": document.id, "content": document.page_content}
+        row |= {key: metadata.get(key) for key in ("source", "score", "relevance_score")}
+        rows.append({key: item for key, item in row.items() if item is not None})
+    return to_json(rows)
+
+
+def _readable(value: object, keys: tuple[str, ...]) -> str:
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, BaseMessage):
+        return message_text(value) or to_json(value)
+    if isinstance(value, PromptValue):
+        return to_text(value.to_string())
+    if isinstance(value, AgentFinish):
+        return _readable(cast("object", value.return_values), _OUTPUT_KEYS)
+    if isinstance(value, Mapping):
+        fields = cast("Mapping[str, object]", value)
+        for key in keys:
+            if fields.get(key) is not None:
+                return _readable(fields[key], keys)
+        if len(fields) == 1:
+            return _readable(next(iter(fields.values())), keys)
+        return to_json(fields)
+    message = _last_message(value)
+    return to_text(value) if message is None else _readable(message, keys)
+
+
+def _last_message(value: object) -> BaseMessage | None:
+    """Of a conversation the last message is the question, or the answer."""
+    if not isinstance(value, (list, tuple)) or not value:
+        return None
+    last = cast("Sequence[object]", value)[-1]
+    return last if isinstance(last, BaseMessage) else None

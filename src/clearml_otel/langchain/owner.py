@@ -1,0 +1,44 @@
+"""Whose spans a handler makes: the door between the callbacks and a tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from opentelemetry import context as otel_context
+
+from clearml_otel import attributes as names
+from clearml_otel.session_context import SESSION_CONTEXT_KEY
+
+_METADATA_KEYS: Final = ("session_id", "conversation_id", "thread_id")
+
+
+class Owner(Protocol):
+    """What a handler asks its tracker."""
+
+    def start_attributes(self) -> Mapping[str, str]:
+        """Attributes of every span at its start, such as the tracker's id."""
+        ...
+
+    def end_attributes(self) -> Mapping[str, str]:
+        """Attributes of every span at its end, such as the session that it ends in."""
+        ...
+
+
+def session_attributes(metadata: Mapping[str, object]) -> dict[str, str]:
+    """The session that the surrounding context or LangChain's metadata names.
+
+    Args:
+        metadata: the callback's ``metadata``.
+
+    Returns:
+        ``session.id`` and ``gen_ai.conversation.id`` (readers look for either), and the tracker's
+        own attribute where the name was given with ``Tracker.session``; empty if none is named.
+    """
+    name = otel_context.get_value(SESSION_CONTEXT_KEY)
+    if isinstance(name, str) and name:
+        return {names.SESSION_NAME: name, names.SESSION_ID: name, names.CONVERSATION_ID: name}
+    value = next((metadata[key] for key in _METADATA_KEYS if metadata.get(key)), None)
+    if value is None:
+        return {}
+    return {names.SESSION_ID: str(value), names.CONVERSATION_ID: str(value)}

@@ -1,0 +1,94 @@
+"""The runs that have started and not ended, bounded in number and age."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from opentelemetry.trace import Span
+
+MOST_OPEN_RUNS: Final = 50_000
+LONGEST_RUN_S: Final = 24 * 3600.0
+
+
+@dataclass(slots=True)
+class OpenRun:
+    """What is remembered of a run between its start and its end.
+
+    Args:
+        span: its span; a non-recording one where the run is suppressed or sampled out.
+        run_type: ``llm``, ``chat_model``, ``chain``, ``tool`` or ``retriever``.
+        session: the session attributes that its children inherit.
+        started_s: monotonic seconds.
+    """
+
+    span: Span
+    run_type: str
+    session: dict[str, str]
+    started_s: float = field(default_factory=time.monotonic)
+    tokens: int = 0
+    first_token_s: float | None = None
+    points: int = 0
+    overflow: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+
+class OpenRuns:
+    """Open runs by run id, from any thread.
+
+    Args:
+        abandon: called, outside the lock, with each run that is put out to keep the bounds.
+        most: how many runs may be open.
+        longest_s: how many seconds a run may be open when room is looked for.
+    """
+
+    def __init__(
+        self,
+        abandon: Callable[[OpenRun], None],
+        most: int = MOST_OPEN_RUNS,
+        longest_s: float = LONGEST_RUN_S,
+    ) -> None:
+        self._abandon = abandon
+        self._most = most
+        self._longest_s = longest_s
+        self._runs: dict[UUID, OpenRun] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def add(self, run_id: UUID, run: OpenRun) -> None:
+        """Remember a run; the oldest go where there are too many or they are too old."""
+        out: list[OpenRun] = []
+        with self._lock:
+            self._runs[run_id] = run
+            now = time.monotonic()
+            # runs stand in the order of their starts, so the first one is the oldest
+            while self._runs:
+                oldest_id = next(iter(self._runs))
+                oldest = self._runs[oldest_id]
+                if len(self._runs) <= self._most and now - oldest.started_s <= self._longest_s:
+                    break
+                del self._runs[oldest_id]
+                out.append(oldest)
+        for oldest in out:
+            self._abandon(oldest)
+
+    def get(self, run_id: UUID | None) -> OpenRun | None:
+        """The open run of that id."""
+        return self._runs.get(run_id) if run_id is not None else None
+
+    def pop(self, run_id: UUID) -> OpenRun | None:
+        """Take a run out, at its end."""
+        with self._lock:
+            return self._runs.pop(run_id, None)
+
+    def abandon_all(self) -> None:
+        """End every open run as unfinished."""
+        with self._lock:
+            runs, self._runs = list(self._runs.values()), {}
+        for run in runs:
+            self._abandon(run)

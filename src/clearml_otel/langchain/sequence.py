@@ -1,0 +1,29 @@
+"""The process-wide number of each callback, by which records are put in order."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import uuid
+
+_counter = itertools.count(1)
+_process_id = uuid.uuid4().hex[:16]
+
+
+def next_seq() -> int:
+    """The next number; unique and rising in this process, from any thread."""
+    return next(_counter)
+
+
+def process_id() -> str:
+    """Sixteen hexadecimal digits that name this process; a forked child has its own."""
+    return _process_id
+
+
+def _after_fork() -> None:
+    global _process_id
+    _process_id = uuid.uuid4().hex[:16]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
