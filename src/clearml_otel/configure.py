@@ -1,0 +1,50 @@
+"""One call for applications that have no OpenTelemetry set-up of their own."""
+
+from __future__ import annotations
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+
+from clearml_otel.exporter import ClearMLSpanProcessor
+from clearml_otel.settings import Settings
+from clearml_otel.tracker import Tracker
+
+
+def configure(**settings: object) -> Tracker:
+    """Trace LangChain and put the traces into ClearML.
+
+    Adds a :class:`~clearml_otel.ClearMLSpanProcessor` to the application's tracer provider, or
+    sets a provider where there is none, and instruments LangChain where it is installed.
+
+    Args:
+        settings: fields of :class:`~clearml_otel.settings.Settings`; ``store_code`` is on unless
+            it is given.
+
+    Returns:
+        The tracker, with ``session(name)`` and ``flush(name)``.
+
+    Raises:
+        SettingsError: for a setting that is unknown or cannot be used.
+    """
+    given = {"store_code": True, **settings}
+    known = Settings.load(**given)
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):
+        provider = TracerProvider()
+        trace.set_tracer_provider(provider)
+    processor = ClearMLSpanProcessor(**given)
+    provider.add_span_processor(processor)
+    _instrument_langchain(provider, known)
+    return processor.tracker
+
+
+def _instrument_langchain(provider: TracerProvider, settings: Settings) -> None:
+    try:
+        from clearml_otel.langchain import LangChainInstrumentor
+    except ModuleNotFoundError:
+        return
+    LangChainInstrumentor().instrument(
+        tracer_provider=provider,
+        complexity_metrics=settings.complexity_metrics,
+        capture_content=settings.capture_content,
+    )

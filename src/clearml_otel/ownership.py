@@ -1,0 +1,107 @@
+"""Brings the spans of callback handlers to the trackers that they belong to.
+
+One processor a provider serves all handlers on it: OpenTelemetry has no way to take a processor
+off a provider again, so one each would pile up in a service that makes a handler a request.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+from clearml_otel import attributes as names
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    from clearml_otel.tracker import Tracker
+
+_lock = threading.Lock()
+_processors: WeakKeyDictionary[TracerProvider, OwnedSpanProcessor] = WeakKeyDictionary()
+_private_provider: TracerProvider | None = None
+
+
+class OwnedSpanProcessor(SpanProcessor):
+    """Gives each span to the tracker named on it; other spans are none of its business."""
+
+    def __init__(self) -> None:
+        self._trackers: dict[str, Tracker] = {}
+
+    def serve(self, tracker: Tracker) -> None:
+        """Bring a tracker its spans from now on."""
+        self._trackers[tracker.id] = tracker
+
+    def forget(self, tracker: Tracker) -> None:
+        """The tracker is closed."""
+        self._trackers.pop(tracker.id, None)
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Show the start where the tracker is followed live."""
+        if (tracker := self._tracker(span)) is not None:
+            tracker.span_started(span)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Keep the span with its tracker."""
+        context = span.get_span_context()
+        if context is not None and context.trace_flags.sampled:
+            tracker = self._tracker(span)
+            if tracker is not None:
+                tracker.span_ended(span)
+
+    def shutdown(self) -> None:
+        """Close the trackers: their provider takes no more spans."""
+        for tracker in list(self._trackers.values()):
+            tracker.close()
+        self._trackers.clear()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Wait for what was flushed already; a handler's session has no name before its flush."""
+        waits = [t.wait(timeout_millis / 1_000) for t in list(self._trackers.values())]
+        return all(waits)
+
+    def _tracker(self, span: ReadableSpan) -> Tracker | None:
+        owner = span.attributes.get(names.TRACKER_ID) if span.attributes else None
+        return self._trackers.get(owner) if isinstance(owner, str) else None
+
+
+def serve(tracker: Tracker) -> TracerProvider:
+    """The provider whose spans reach the tracker.
+
+    Args:
+        tracker: served until it is forgotten.
+
+    Returns:
+        The application's provider where it has set one of the SDK, so that its other backends get
+        the spans too; else a private one that samples everything.
+    """
+    provider = trace.get_tracer_provider()
+    with _lock:
+        if not isinstance(provider, TracerProvider):
+            provider = _private()
+        processor = _processors.get(provider)
+        if processor is None:
+            processor = _processors[provider] = OwnedSpanProcessor()
+            provider.add_span_processor(processor)
+        processor.serve(tracker)
+    return provider
+
+
+def forget(tracker: Tracker) -> None:
+    """Stop serving a tracker."""
+    with _lock:
+        for processor in _processors.values():
+            processor.forget(tracker)
+
+
+def _private() -> TracerProvider:
+    global _private_provider
+    if _private_provider is None:
+        # the trackers close themselves at the end of the process
+        _private_provider = TracerProvider(sampler=ALWAYS_ON, shutdown_on_exit=False)
+    return _private_provider

@@ -1,0 +1,248 @@
+"""Publications to ClearML, in order, retried until they are accepted.
+
+One daemon thread a task talks to the network, so that nothing of the application waits for it
+unless it asks to. At the end of the process no thread is started: the caller drains inline.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from clearml_otel.clearml.transport import Status, Transport, TransportError
+from clearml_otel.diagnostics import forget, report
+
+Step: TypeAlias = Callable[[Transport], None]
+
+_FIRST_WAIT_S: Final = 0.5
+_LONGEST_WAIT_S: Final = 60.0
+_LAST_PAUSES_S: Final = (0.5, 1.0, 2.0)  # between the last tries, which hold up the program's end
+_PING_EVERY_S: Final = 600.0  # ClearML stops tasks that say nothing for two hours
+
+
+@dataclass(slots=True)
+class Job:
+    """Steps that belong together, such as one session's tables.
+
+    Args:
+        name: what the log calls it.
+        steps: done one after the other; those done are not repeated.
+        replaces: a waiting job of the same key is dropped for this one, which says it better.
+    """
+
+    name: str
+    steps: deque[Step]
+    replaces: str | None = None
+    refused: list[str] = field(default_factory=list[str])
+
+
+class Delivery:
+    """The queue of jobs for one task.
+
+    Args:
+        transport: where they go; opened with the first of them.
+        prepare: steps done once, after the task is open.
+    """
+
+    def __init__(self, transport: Transport, prepare: Iterable[Step] = ()) -> None:
+        self.transport = transport
+        self._prepare = deque(prepare)
+        self._jobs: deque[Job] = deque()
+        self._reset_synchronisation()
+        self._closing = False
+        self._failures_in_a_row = 0
+        self._failed_tries = 0
+
+    def _reset_synchronisation(self) -> None:
+        self._changed = threading.Condition()
+        self._working = threading.Lock()
+        self._kicked = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def waiting(self) -> list[str]:
+        """The names of the jobs that are not delivered yet."""
+        with self._changed:
+            return [job.name for job in self._jobs]
+
+    def submit(self, job: Job) -> None:
+        """Queue a job; returns at once."""
+        with self._changed:
+            if job.replaces is not None:
+                # the head may be half done: a newer table simply replaces its events
+                kept = [item for item in self._jobs if item.replaces != job.replaces]
+                self._jobs = deque(kept)
+            self._jobs.append(job)
+            self._ensure_thread()
+            self._kick()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until everything is delivered, having what waits for its retry tried at once.
+
+        Returns:
+            False if something still waits: the time was up, or the try failed.
+        """
+        with self._changed:
+            before = self._failed_tries
+            self._ensure_thread()
+            self._kick()
+            self._changed.wait_for(lambda: not self._jobs or self._failed_tries > before, timeout_s)
+            return not self._jobs
+
+    def close(self, status: Status, message: str, timeout_s: float) -> list[Job]:
+        """Deliver what waits and give the task its final status, within the time.
+
+        Runs in the caller's thread: at the end of the process no new one can be started.
+
+        Returns:
+            The jobs that ClearML did not take.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(max(0.0, deadline - time.monotonic()))
+        for pause in (*_LAST_PAUSES_S, 0.0):
+            if not self._jobs or self._attempt_within(deadline):
+                break
+            time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
+        left = list(self._jobs)
+        self._finish(status, message, left)
+        return left
+
+    def after_fork(self) -> None:
+        """In a forked child: what waits belongs to the parent, as do its thread and sockets."""
+        self._jobs = deque()
+        self._reset_synchronisation()
+        self.transport.after_fork()
+
+    def _finish(self, status: Status, message: str, left: list[Job]) -> None:
+        if self.transport.task_id is None or left:
+            return
+        try:
+            with suppress_instrumentation():
+                self.transport.close(status, message)
+        except TransportError as error:
+            report(
+                "delivery.close",
+                f"the ClearML task could not be marked {status}: {error}",
+                level=logging.ERROR,
+            )
+
+    def _kick(self) -> None:
+        self._kicked = True
+        self._changed.notify_all()
+
+    def _ensure_thread(self) -> None:
+        if self._closing or (self._thread is not None and self._thread.is_alive()):
+            return
+        thread = threading.Thread(target=self._work, name="clearml-otel-delivery", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # the interpreter is going down; close() delivers inline
+            return
+        self._thread = thread
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._jobs or self._closing, _PING_EVERY_S)
+                if self._closing:
+                    return
+                idle = not self._jobs
+                self._kicked = False
+            if idle:
+                self._ping()
+            elif not self._attempt():
+                self._back_off()
+
+    def _back_off(self) -> None:
+        """Wait before the next try; a new job or somebody who waits cuts it short."""
+        ceiling = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(self._failures_in_a_row, 10))
+        pause = random.uniform(_FIRST_WAIT_S / 2, ceiling)  # noqa: S311 - jitter is no secret
+        with self._changed:
+            self._changed.wait_for(lambda: self._kicked or self._closing, pause)
+
+    def _attempt_within(self, deadline: float) -> bool:
+        """Try what waits, unless the thread's own try outlasts the deadline."""
+        return self._attempt(max(0.0, deadline - time.monotonic()))
+
+    def _attempt(self, timeout_s: float = -1) -> bool:
+        """Do all that waits; False where a step has to be tried again."""
+        if not self._working.acquire(timeout=timeout_s):
+            return False
+        try:
+            with suppress_instrumentation():
+                return self._do_all()
+        finally:
+            self._working.release()
+
+    def _do_all(self) -> bool:
+        while True:
+            with self._changed:
+                job = self._jobs[0] if self._jobs else None
+            if job is None:
+                return True
+            try:
+                self.transport.open()
+                self._do(Job("the task's description", self._prepare))
+                self._do(job)
+            except TransportError as error:
+                report(
+                    "delivery.transient",
+                    f"{job.name}: not yet in ClearML: {error} (it is kept and tried again)",
+                    level=logging.ERROR,
+                )
+                with self._changed:
+                    self._failures_in_a_row += 1
+                    self._failed_tries += 1
+                    self._changed.notify_all()
+                return False
+            self._failures_in_a_row = 0
+            forget("delivery.transient")
+            with self._changed:
+                if self._jobs and self._jobs[0] is job:
+                    self._jobs.popleft()
+                self._changed.notify_all()
+
+    def _do(self, job: Job) -> None:
+        """Do a job's steps; one that ClearML refuses for good is named and left out."""
+        while job.steps:
+            try:
+                job.steps[0](self.transport)
+            except TransportError as error:
+                if error.transient:
+                    raise
+                self._refuse(job, str(error))
+            except Exception as error:  # noqa: BLE001 - one bad step must not stop the others
+                self._refuse(job, f"{type(error).__name__}: {error}")
+            job.steps.popleft()
+
+    def _refuse(self, job: Job, why: str) -> None:
+        job.refused.append(why)
+        report(
+            f"delivery.refused.{job.name}",
+            f"a part of {job.name} is not in ClearML: {why}",
+            level=logging.ERROR,
+            exc_info=True,
+        )
+
+    def _ping(self) -> None:
+        if self.transport.task_id is None:
+            return
+        try:
+            with suppress_instrumentation():
+                self.transport.ping()
+        except TransportError as error:
+            report("delivery.ping", f"ClearML does not hear from the task: {error}")

@@ -1,0 +1,53 @@
+"""Prints action records as they happen, where the user asked for it with ``stream_logs``."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from clearml_otel.records.live import LiveRecords
+from clearml_otel.spans import from_readable_span
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+
+class LiveLog:
+    """Follows spans and prints the record of each callback to stdout, as the page does."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._records = LiveRecords()
+        self._open: dict[int, ReadableSpan] = {}
+
+    def on_start(self, span: ReadableSpan) -> None:
+        """Print what a span's start says, after what happened before on the open ones."""
+        with self._lock:
+            self._print_points()
+            self._open[id(span)] = span
+            for record in self._records.started(from_readable_span(span)):
+                print(record)  # noqa: T201 - asked for with stream_logs
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Print what a span's end says."""
+        record_of_end = from_readable_span(span)
+        with self._lock:
+            self._print_points()
+            for key, known in list(self._open.items()):
+                if known.get_span_context() == span.get_span_context():
+                    del self._open[key]
+            for record in self._records.ended(record_of_end):
+                print(record)  # noqa: T201 - asked for with stream_logs
+
+    def flush(self) -> None:
+        """Print what was held back, and count from zero again."""
+        with self._lock:
+            for record in self._records.rest():
+                print(record)  # noqa: T201 - asked for with stream_logs
+            self._records = LiveRecords()
+
+    def _print_points(self) -> None:
+        for span in list(self._open.values()):
+            if span.events:
+                for record in self._records.points(from_readable_span(span)):
+                    print(record)  # noqa: T201 - asked for with stream_logs

@@ -1,0 +1,109 @@
+"""One session's publication: the steps that put its tables into a ClearML task."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from clearml_otel.clearml import events
+from clearml_otel.clearml.transport import Artifact, Event, ModelUpload, Transport
+from clearml_otel.pipeline.delivery import Step
+from clearml_otel.records import SessionTables, Table
+from clearml_otel.spans import SpanRecord
+from clearml_otel.spans.otlp_json import to_otlp_json_lines
+
+ACTION_RECORDS: Final = "Action Records"
+SESSION_ANALYSIS: Final = "Session Analysis"
+RUNS: Final = "Runs"
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What is sent of a session.
+
+    Args:
+        label: the series under which the tables stand.
+        tables: the tables.
+        spans: the spans that they were made from, kept whole as an artifact.
+        console: lines for the task's console.
+        model: the LangChain asset, where one was given.
+        timestamp_ms: milliseconds since the epoch.
+    """
+
+    label: str
+    tables: SessionTables
+    spans: Sequence[SpanRecord]
+    console: Sequence[str]
+    timestamp_ms: int
+    model: ModelUpload | None = None
+
+    def steps(self) -> list[Step]:
+        """What is to be done, tables first; each step can be repeated without doubling anything."""
+        titled = (
+            (ACTION_RECORDS, self.tables.actions),
+            (SESSION_ANALYSIS, self.tables.session),
+            (RUNS, self.tables.runs),
+        )
+        steps: list[Step] = [self._table_step(title, table) for title, table in titled]
+        if self.console:
+            # a step of its own: ClearML keeps every console line it is sent, so that lines sent
+            # again with a table's retry would stand there twice
+            steps.append(_events(events.console(self.console, timestamp_ms=self.timestamp_ms)))
+        steps += [self._csv_step(title, table) for title, table in titled]
+        steps.append(spans_step(self.label, self.spans))
+        if (model := self.model) is not None:
+            steps.append(lambda transport: transport.upload_model(model))
+        return steps
+
+    def _table_step(self, title: str, table: Table) -> Step:
+        def send(transport: Transport) -> None:
+            plots = events.table_plots(
+                title, self.label, table.columns, table.rows, timestamp_ms=self.timestamp_ms
+            )
+            for batch in events.batches(plots):
+                transport.send(batch)
+
+        return send
+
+    def _csv_step(self, title: str, table: Table) -> Step:
+        def artifact() -> Artifact:
+            text = io.StringIO()
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerow(table.columns)
+            writer.writerows(table.rows)
+            data = text.getvalue().encode("utf-8", "replace")
+            name = f"{title} - {self.label}"
+            preview = f"{len(table.rows)} rows x {len(table.columns)} columns"
+            return Artifact(name, f"{name}.csv", data, "text/csv", preview)
+
+        return _upload(artifact)
+
+
+def spans_step(label: str, spans: Sequence[SpanRecord]) -> Step:
+    """Keeps the spans of a session whole, as OTLP JSON lines that ``replay`` reads."""
+
+    def artifact() -> Artifact:
+        lines = "".join(f"{line}\n" for line in to_otlp_json_lines(spans))
+        # no time stamp inside, so that the same spans give the same bytes
+        data = gzip.compress(lines.encode("utf-8", "replace"), mtime=0)
+        name = f"Spans - {label}"
+        preview = f"{len(spans)} spans, OTLP JSON lines"
+        return Artifact(name, f"{name}.jsonl.gz", data, "application/gzip", preview)
+
+    return _upload(artifact)
+
+
+def _events(made: Sequence[Event]) -> Step:
+    def send(transport: Transport) -> None:
+        for batch in events.batches(made):
+            transport.send(batch)
+
+    return send
+
+
+def _upload(make: Callable[[], Artifact]) -> Step:
+    return lambda transport: transport.upload_artifact(make())

@@ -1,0 +1,80 @@
+"""Archived spans to a ClearML task, in a process that never saw the run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from clearml_otel.clearml.transport import Transport
+from clearml_otel.pipeline.console import console_lines
+from clearml_otel.pipeline.destination import transport_for
+from clearml_otel.pipeline.pipeline import DEFAULT_SESSION
+from clearml_otel.pipeline.publication import Publication
+from clearml_otel.pipeline.sessions import Labels
+from clearml_otel.records import SessionTables, build_tables, group_sessions
+from clearml_otel.settings import Settings
+from clearml_otel.spans import SpanRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedSession:
+    """One session of a replay: the series of its tables, and the tables."""
+
+    name: str
+    tables: SessionTables
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """Where a replay's task is, and what is in it."""
+
+    location: str
+    task_id: str
+    sessions: tuple[ReplayedSession, ...]
+
+
+def replay(
+    records: Iterable[SpanRecord], settings: Settings, session_names: Sequence[str] = ()
+) -> ReplayResult:
+    """Publish the sessions of archived spans as one task.
+
+    Args:
+        records: spans in any order, of any processes.
+        settings: name the task and say where it goes.
+        session_names: series for the sessions in the order of their starts, for spans of a
+            callback handler: it learned its sessions' names at their flushes, after their spans
+            had ended.
+
+    Raises:
+        TransportError: where ClearML, or the disk, does not take them.
+    """
+    sessions = list(_named(records, settings, session_names))
+    transport = transport_for(settings)
+    task_id = transport.open()
+    transport.set_configuration("clearml-otel", settings.as_text())
+    for session, spans in sessions:
+        _publish(session, spans, settings, transport)
+    transport.close("completed", "replayed by clearml-otel")
+    published = tuple(session for session, _ in sessions)
+    return ReplayResult(transport.location, task_id, published)
+
+
+def _named(
+    records: Iterable[SpanRecord], settings: Settings, names: Sequence[str]
+) -> Iterable[tuple[ReplayedSession, list[SpanRecord]]]:
+    labels = Labels()
+    default = settings.session_name or DEFAULT_SESSION
+    for index, (key, spans) in enumerate(group_sessions(records).items()):
+        name = names[index] if index < len(names) else key.name or default
+        yield ReplayedSession(labels.new(name), build_tables(spans)), spans
+
+
+def _publish(
+    session: ReplayedSession, spans: list[SpanRecord], settings: Settings, transport: Transport
+) -> None:
+    lines = console_lines(session.tables) if settings.stream_logs else ()
+    now_ms = time.time_ns() // 1_000_000
+    publication = Publication(session.name, session.tables, spans, lines, now_ms)
+    for step in publication.steps():
+        step(transport)

@@ -1,0 +1,177 @@
+"""A tracker: one ClearML task that collects runs, and the flushes that publish them."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as otel_context
+
+from clearml_otel import attributes as names
+from clearml_otel.clearml.transport import ModelUpload, Status
+from clearml_otel.diagnostics import report
+from clearml_otel.pipeline.console import tables_text
+from clearml_otel.pipeline.destination import transport_for
+from clearml_otel.pipeline.live_log import LiveLog
+from clearml_otel.pipeline.pipeline import Pipeline
+from clearml_otel.records import build_tables
+from clearml_otel.session_context import SESSION_CONTEXT_KEY
+from clearml_otel.settings import Settings
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+
+class Tracker:
+    """Collects the spans of one ClearML task.
+
+    Made by :func:`clearml_otel.configure` and by
+    :class:`~clearml_otel.ClearMLCallbackHandler`; a span processor brings the spans.
+
+    Args:
+        settings: see :class:`~clearml_otel.settings.Settings`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.id = uuid.uuid4().hex
+        self._flushes = 0
+        self._pipeline = Pipeline(settings, transport_for(settings))
+        self._live = LiveLog() if settings.stream_logs else None
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._pipeline.settings
+
+    @property
+    def closed(self) -> bool:
+        """Whether the task is finished and takes no more spans."""
+        return self._pipeline.closed
+
+    @property
+    def task_id(self) -> str | None:
+        """The ClearML task's id; None until something was published."""
+        return self._pipeline.transport.task_id
+
+    @property
+    def location(self) -> str:
+        """The task's web page or the offline session's path; empty before the first publication."""
+        return self._pipeline.transport.location
+
+    @contextmanager
+    def session(self, name: str) -> Generator[None]:
+        """Runs started inside belong to the session of that name.
+
+        Args:
+            name: the series of the session's tables; also ``session.id`` on the spans.
+        """
+        token = otel_context.attach(otel_context.set_value(SESSION_CONTEXT_KEY, name))
+        try:
+            yield
+        finally:
+            otel_context.detach(token)
+
+    def flush(
+        self, name: str | None = None, langchain_asset: Any = None, finish: bool = False
+    ) -> None:
+        """Publish what was collected since the last flush; counting begins again.
+
+        Waits for ClearML up to ``flush_timeout_s``; what is not accepted by then is tried again
+        in the background and at the end of the program. Never raises.
+
+        Args:
+            name: the series of the tables and the name of the model; a name used before gets a
+                number. By default each session keeps its own name.
+            langchain_asset: a model, chain, agent or graph to keep as an output model.
+            finish: complete the task; this tracker takes nothing more.
+        """
+        if self.closed:
+            report(
+                "tracker.closed",
+                "flush after finish=True: the ClearML task is closed and nothing was published; "
+                "make a new handler or tracker for further runs",
+            )
+            return
+        model = self._model(name, langchain_asset) if langchain_asset is not None else None
+        if self._live is not None:
+            self._live.flush()
+            # the page prints both tables at each flush
+            print(tables_text(build_tables(self._pipeline.buffered())))  # noqa: T201 - stream_logs
+        self._pipeline.end_sessions(name, model)
+        self._flushes += 1
+        if not self._pipeline.wait(self.settings.flush_timeout_s):
+            report(
+                "tracker.flush",
+                "the flush is not in ClearML yet; it is kept, and tried again in the background",
+            )
+        if finish:
+            self.close("completed", "finished by the application")
+
+    def close(self, status: Status | None = None, message: str = "") -> None:
+        """Publish what there is and end the task; harmless when repeated.
+
+        Args:
+            status: the task's; by default completed, or failed where an exception ends the program.
+            message: the reason that ClearML shows.
+        """
+        if self._live is not None and not self.closed:
+            self._live.flush()
+        self._pipeline.close(status, message)
+
+    # -- what span processors and handlers call -----------------------------------------------
+
+    def span_started(self, span: ReadableSpan) -> None:
+        """A span began; shown where the user follows the records live."""
+        if self._live is not None and not self.closed:
+            self._live.on_start(span)
+
+    def span_ended(self, span: ReadableSpan) -> None:
+        """A span ended; kept for the next publication."""
+        if self._live is not None and not self.closed:
+            self._live.on_end(span)
+        self._pipeline.add(span)
+
+    def publish(self, timeout_s: float) -> bool:
+        """Publish the open sessions as they are and wait; a later publication replaces them."""
+        self._pipeline.publish()
+        return self._pipeline.wait(timeout_s)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for what was published already; False where something still waits."""
+        return self._pipeline.wait(timeout_s)
+
+    def start_attributes(self) -> Mapping[str, str]:
+        """What a handler of this tracker puts on each span at its start."""
+        return {names.TRACKER_ID: self.id}
+
+    def end_attributes(self) -> Mapping[str, str]:
+        """What a handler of this tracker puts on each span at its end."""
+        return {names.TRACKER_SESSION: f"{self.id}:{self._flushes}"}
+
+    def _model(self, name: str | None, asset: object) -> ModelUpload | None:
+        """The asset as an output model; one that cannot be written down is named in the log."""
+        try:
+            from clearml_otel.langchain.asset import AssetError, dump_asset
+        except ModuleNotFoundError:
+            report(
+                "tracker.asset",
+                "langchain_asset is not kept: langchain-core is not installed; "
+                'pip install "clearml-otel[langchain]"',
+            )
+            return None
+        try:
+            file = dump_asset(asset)
+        except AssetError as error:
+            report(
+                "tracker.asset",
+                f"langchain_asset is not kept: {error}; the tables are published without it",
+                level=logging.ERROR,
+            )
+            return None
+        model = name or self.settings.task_name
+        return ModelUpload(
+            model, f"{model}.json", file.data, "LangChain", f"LangChain {file.class_name}"
+        )
