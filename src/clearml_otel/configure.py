@@ -6,6 +6,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from clearml_otel.exporter import ClearMLSpanProcessor
+from clearml_otel.id_generator import SystemIdGenerator
 from clearml_otel.settings import Settings
 from clearml_otel.tracker import Tracker
 
@@ -30,7 +31,7 @@ def configure(**settings: object) -> Tracker:
     known = Settings.load(**given)
     provider = trace.get_tracer_provider()
     if not isinstance(provider, TracerProvider):
-        provider = TracerProvider()
+        provider = TracerProvider(id_generator=SystemIdGenerator())
         trace.set_tracer_provider(provider)
     processor = ClearMLSpanProcessor(**given)
     provider.add_span_processor(processor)

@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from clearml_otel import attributes as names
+from clearml_otel.id_generator import SystemIdGenerator
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -103,5 +104,7 @@ def _private() -> TracerProvider:
     global _private_provider
     if _private_provider is None:
         # the trackers close themselves at the end of the process
-        _private_provider = TracerProvider(sampler=ALWAYS_ON, shutdown_on_exit=False)
+        _private_provider = TracerProvider(
+            sampler=ALWAYS_ON, shutdown_on_exit=False, id_generator=SystemIdGenerator()
+        )
     return _private_provider

@@ -58,6 +58,7 @@ class Settings:
         offline: write ClearML's offline session and use no network; ClearML's own
             ``CLEARML_OFFLINE_MODE`` by default.
         offline_folder: where offline sessions go; ClearML's own folder by default.
+        request_timeout_s: seconds that each answer of the ClearML server is waited for.
         flush_timeout_s: seconds that a flush waits for ClearML before it goes on in the background.
         shutdown_timeout_s: seconds that the end of the program waits for ClearML.
         max_buffered_spans: spans held in memory before the session's tables are published as
@@ -76,6 +77,7 @@ class Settings:
     capture_content: bool = True
     offline: bool = False
     offline_folder: str = ""
+    request_timeout_s: float = 10.0
     flush_timeout_s: float = 10.0
     shutdown_timeout_s: float = 10.0
     max_buffered_spans: int = 100_000

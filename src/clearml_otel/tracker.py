@@ -147,6 +147,11 @@ class Tracker:
         """What a handler of this tracker puts on each span at its start."""
         return {names.TRACKER_ID: self.id}
 
+    def point_noted(self) -> None:
+        """A callback without duration was noted on an open span; shown where followed live."""
+        if self._live is not None and not self.closed:
+            self._live.on_point()
+
     def end_attributes(self) -> Mapping[str, str]:
         """What a handler of this tracker puts on each span at its end."""
         return {names.TRACKER_SESSION: f"{self.id}:{self._flushes}"}

@@ -43,8 +43,14 @@ def dump_asset(asset: object) -> AssetFile:
     with warnings.catch_warnings():
         # `save` is deprecated on some classes, and draws on deprecated fields on others
         warnings.simplefilter("ignore")
-        fields = _saved(asset) or _dumped(asset)
-        drawing = _mermaid(asset)
+        try:
+            fields = _saved(asset) or _dumped(asset)
+            drawing = _mermaid(asset)
+        except Exception as error:
+            raise AssetError(
+                f"{type(asset).__name__} has no working save() and langchain_core.load.dumpd fails"
+                f" on it: {type(error).__name__}: {str(error)[:200]}"
+            ) from error
     if drawing:
         fields["graph_mermaid"] = drawing
     text = json.dumps(fields, ensure_ascii=False, indent=2)
@@ -73,15 +79,9 @@ def _try_save(save: Callable[[Path], object]) -> dict[str, Json] | None:
 
 
 def _dumped(asset: object) -> dict[str, Json]:
-    try:
-        dumped = plain(_without_reprs(dumpd(asset)))
-    except Exception as error:
-        raise AssetError(
-            f"{type(asset).__name__} has no working save() and langchain_core.load.dumpd fails on "
-            f"it: {type(error).__name__}: {str(error)[:200]}"
-        ) from error
+    dumped = plain(_without_reprs(dumpd(asset)))
     if not isinstance(dumped, dict):
-        raise AssetError(f"{type(asset).__name__} is nothing that LangChain can write down")
+        raise TypeError("nothing that LangChain can write down")
     return dumped
 
 

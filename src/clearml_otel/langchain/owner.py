@@ -20,6 +20,10 @@ class Owner(Protocol):
         """Attributes of every span at its start, such as the tracker's id."""
         ...
 
+    def point_noted(self) -> None:
+        """A callback without duration was noted on an open span."""
+        ...
+
     def end_attributes(self) -> Mapping[str, str]:
         """Attributes of every span at its end, such as the session that it ends in."""
         ...

@@ -198,6 +198,8 @@ class RunSpans:
         else:
             entry = {"name": event, "time_ns": time.time_ns(), "attributes": attributes}
             run.overflow.append(entry)
+        if self._owner is not None:
+            self._owner.point_noted()
 
     def _parent(self, parent_run_id: UUID | None) -> OpenRun | None:
         """The open run above, also where another handler on this provider was told of it."""

@@ -20,6 +20,9 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from clearml_otel.clearml.transport import Status, Transport, TransportError
 from clearml_otel.diagnostics import forget, report
 
+# the application may have seeded the global generator for an experiment
+_jitter: Final = random.SystemRandom()
+
 Step: TypeAlias = Callable[[Transport], None]
 
 _FIRST_WAIT_S: Final = 0.5
@@ -60,6 +63,7 @@ class Delivery:
         self._closing = False
         self._failures_in_a_row = 0
         self._failed_tries = 0
+        self._hopeless = False
 
     def _reset_synchronisation(self) -> None:
         self._changed = threading.Condition()
@@ -113,7 +117,7 @@ class Delivery:
         if thread is not None and thread is not threading.current_thread():
             thread.join(max(0.0, deadline - time.monotonic()))
         for pause in (*_LAST_PAUSES_S, 0.0):
-            if not self._jobs or self._attempt_within(deadline):
+            if not self._jobs or self._attempt_within(deadline) or self._hopeless:
                 break
             time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
         left = list(self._jobs)
@@ -170,7 +174,7 @@ class Delivery:
     def _back_off(self) -> None:
         """Wait before the next try; a new job or somebody who waits cuts it short."""
         ceiling = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(self._failures_in_a_row, 10))
-        pause = random.uniform(_FIRST_WAIT_S / 2, ceiling)  # noqa: S311 - jitter is no secret
+        pause = _jitter.uniform(_FIRST_WAIT_S / 2, ceiling)
         with self._changed:
             self._changed.wait_for(lambda: self._kicked or self._closing, pause)
 
@@ -204,6 +208,7 @@ class Delivery:
                     f"{job.name}: not yet in ClearML: {error} (it is kept and tried again)",
                     level=logging.ERROR,
                 )
+                self._hopeless = not error.transient
                 with self._changed:
                     self._failures_in_a_row += 1
                     self._failed_tries += 1

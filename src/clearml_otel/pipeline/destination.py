@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from clearml_otel.clearml.code import find_code
 from clearml_otel.clearml.offline import OfflineTransport
+from clearml_otel.clearml.server import ServerTransport
 from clearml_otel.clearml.transport import TaskSpec, Transport
 from clearml_otel.pipeline.delivery import Step
 from clearml_otel.settings import Settings
+
+_CONNECT_S: Final = 3.0
 
 
 def transport_for(settings: Settings) -> Transport:
@@ -21,18 +24,14 @@ def transport_for(settings: Settings) -> Transport:
     spec = task_spec(settings)
     folder = Path(settings.offline_folder) if settings.offline_folder else None
     current = _current_task()
-    if current is not None:
-        if str(current.id).startswith("offline-"):
-            return OfflineTransport(spec, attach_folder=Path(current.get_offline_mode_folder()))
-        if not settings.offline:
-            from clearml_otel.clearml.server import ServerTransport
-
-            return ServerTransport(spec, attach_task_id=str(current.id))
+    current_id = str(current.id) if current is not None else None
+    if current_id and current_id.startswith("offline-"):
+        return OfflineTransport(spec, attach_folder=Path(current.get_offline_mode_folder()))
     if settings.offline:
         return OfflineTransport(spec, folder=folder)
-    from clearml_otel.clearml.server import ServerTransport
-
-    return ServerTransport(spec)
+    connecting_s = min(_CONNECT_S, settings.request_timeout_s)
+    timeouts = connecting_s, settings.request_timeout_s
+    return ServerTransport(spec, attach_task_id=current_id, timeouts=timeouts)
 
 
 def task_spec(settings: Settings) -> TaskSpec:

@@ -18,24 +18,27 @@ class LiveLog:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._records = LiveRecords()
-        self._open: dict[int, ReadableSpan] = {}
+        self._open: dict[tuple[int, int], ReadableSpan] = {}
 
     def on_start(self, span: ReadableSpan) -> None:
         """Print what a span's start says, after what happened before on the open ones."""
         with self._lock:
             self._print_points()
-            self._open[id(span)] = span
+            self._open[_key(span)] = span
             for record in self._records.started(from_readable_span(span)):
                 print(record)  # noqa: T201 - asked for with stream_logs
+
+    def on_point(self) -> None:
+        """Print the callbacks without duration that open spans have noted since."""
+        with self._lock:
+            self._print_points()
 
     def on_end(self, span: ReadableSpan) -> None:
         """Print what a span's end says."""
         record_of_end = from_readable_span(span)
         with self._lock:
             self._print_points()
-            for key, known in list(self._open.items()):
-                if known.get_span_context() == span.get_span_context():
-                    del self._open[key]
+            self._open.pop(_key(span), None)
             for record in self._records.ended(record_of_end):
                 print(record)  # noqa: T201 - asked for with stream_logs
 
@@ -51,3 +54,8 @@ class LiveLog:
             if span.events:
                 for record in self._records.points(from_readable_span(span)):
                     print(record)  # noqa: T201 - asked for with stream_logs
+
+
+def _key(span: ReadableSpan) -> tuple[int, int]:
+    context = span.get_span_context()
+    return (context.trace_id, context.span_id) if context else (0, 0)
