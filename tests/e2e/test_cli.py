@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import shlex
 import subprocess
 import sys
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
 from clearml_otel.version import __version__
-from support.commands import Outcome, environment, run_cli
-from support.session_files import read_zip, the_only_zip
+from support.clearml_double import ClearMLDouble
+from support.commands import HEAVY, Outcome, environment, run_cli, run_program
+from support.demo_session import Demo
+from support.session_files import TableFile, read_zip, the_only_zip
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "seed_golden.json").read_text())
 ACTION_COLUMNS: list[str] = GOLDEN["scenario1"]["action_columns"]
-HEAVY = {"clearml", "pandas", "spacy", "langchain", "langchain_core", "langchain_openai"}
 SIZES = {
     ("Action Records", "simple_sequential"): (24, 39),
     ("Session Analysis", "simple_sequential"): (12, 24),
@@ -31,41 +30,6 @@ TITLES = [
     f"{metric}, {variant}: {rows} rows x {columns} columns"
     for (metric, variant), (rows, columns) in SIZES.items()
 ]
-
-
-def single_spans(line: bytes) -> list[str]:
-    """One line of several spans as lines of one span."""
-    (resource,) = json.loads(line)["resourceSpans"]
-    return [
-        json.dumps({"resourceSpans": [{**resource, "scopeSpans": [{**scope, "spans": [span]}]}]})
-        for scope in resource["scopeSpans"]
-        for span in scope["spans"]
-    ]
-
-
-@dataclass(frozen=True)
-class Demo:
-    outcome: Outcome
-    session: Path
-
-    @property
-    def spans(self) -> list[str]:
-        """The spans that the session keeps, each as a line of OTLP JSON, the last first."""
-        with zipfile.ZipFile(self.session) as archive:
-            kept = [name for name in archive.namelist() if name.endswith(".gz")]
-            lines = [
-                line for name in kept for line in gzip.decompress(archive.read(name)).splitlines()
-            ]
-        assert len(kept) == 2
-        return [span for line in lines for span in single_spans(line)][::-1]
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    folder = tmp_path_factory.mktemp("demo")
-    outcome = run_cli(folder, "demo", "--output", folder / "here")
-    assert outcome.status == 0, outcome
-    return Demo(outcome, the_only_zip(folder / "here"))
 
 
 # -- in general ---------------------------------------------------------------------------
@@ -141,6 +105,18 @@ def test_demo_leaves_the_session(demo: Demo) -> None:
     }
     assert sizes == SIZES
     assert session.models == {"simple_sequential", "Agent with Tools"}
+
+
+def test_demo_tells_how_to_upload(demo: Demo, tmp_path: Path) -> None:
+    _python, *arguments = shlex.split(after_the_page(demo.outcome)[-1])
+    with ClearMLDouble() as double:
+        outcome = run_program(tmp_path, *arguments, **double.env())
+        assert outcome.status == 0, outcome
+        assert double.violations == []
+        task = double.task_by_name("llm")
+        uploaded = {key: TableFile(*table) for key, table in double.tables(task["id"]).items()}
+    assert uploaded == read_zip(demo.session).tables
+    assert task["status"] == "completed"
 
 
 def test_demo_is_its_own_master(tmp_path: Path) -> None:
@@ -291,117 +267,3 @@ def test_show_of_what_is_no_session(demo: Demo, tmp_path: Path, kind: str) -> No
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("task.json", "{")
     assert str(path) in run_cli(tmp_path, "show", path).error
-
-
-# -- replay -------------------------------------------------------------------------------
-
-
-NAMES = ("--session", "simple_sequential", "--session", "Agent with Tools")
-
-
-def write_spans(demo: Demo, folder: Path) -> tuple[Path, Path]:
-    """The demo's spans in two files, neither in order nor by session."""
-    files = folder / "odd.jsonl", folder / "even.jsonl"
-    for index, file in enumerate(files):
-        file.write_text("".join(f"{span}\n" for span in demo.spans[index::2]))
-    return files
-
-
-def replay(folder: Path, *arguments: str | Path, **variables: str) -> Outcome:
-    settings = {"CLEARML_OFFLINE_MODE": "1", "CLEARML_CACHE_DIR": str(folder / "cache")}
-    return run_cli(folder, "replay", *arguments, **{**settings, **variables})
-
-
-def test_replay_rebuilds_the_tables(demo: Demo, tmp_path: Path) -> None:
-    outcome = replay(tmp_path, *write_spans(demo, tmp_path), *NAMES, "--project", "archive")
-    assert (outcome.status, outcome.stderr) == (0, "")
-    session = the_only_zip(tmp_path / "cache")
-    assert outcome.stdout.splitlines() == [
-        "simple_sequential: 24 action records, 12 prompts with their answers, 12 runs",
-        "Agent with Tools: 15 action records, 3 prompts with their answers, 6 runs",
-        f"The tables are in {session}",
-    ]
-    assert read_zip(session).tables == read_zip(demo.session).tables
-    task = read_zip(session).task
-    assert (task["project_name"], task["name"]) == ("archive", "replay of odd.jsonl and 1 more")
-    assert not outcome.modules & HEAVY
-
-
-def test_replay_names_the_task_as_it_is_told(demo: Demo, tmp_path: Path) -> None:
-    files = write_spans(demo, tmp_path)
-    outcome = replay(tmp_path, *files, OTEL_EXPORTER_CLEARML_TASK_NAME="from the settings")
-    assert outcome.status == 0
-    assert read_zip(the_only_zip(tmp_path / "cache")).task["name"] == "from the settings"
-    other = tmp_path / "other"
-    assert replay(tmp_path, *files, "--task-name", "told", CLEARML_CACHE_DIR=str(other)).status == 0
-    assert read_zip(the_only_zip(other)).task["name"] == "told"
-
-
-@pytest.mark.parametrize(
-    ("damage", "says"),
-    [
-        (b'{"resourceSpans": [{"scopeSpans": [{"spa', "not JSON"),
-        (b"\xff\xfe\n", "not JSON"),
-        (b'{"metrics": []}\n', "no OTLP trace data"),
-        (b"[]\n", "not an OTLP JSON object"),
-    ],
-    ids=["truncated", "no UTF-8", "metrics", "a list"],
-)
-def test_replay_publishes_what_it_can_read(
-    demo: Demo, tmp_path: Path, damage: bytes, says: str
-) -> None:
-    files = write_spans(demo, tmp_path)
-    count = len(files[1].read_bytes().splitlines())
-    with files[1].open("ab") as file:
-        file.write(damage)
-    outcome = replay(tmp_path, *files, *NAMES)
-    assert f"{files[1]}, line {count + 1}: " in outcome.error
-    assert says in outcome.error
-    assert outcome.error.endswith("; the rest is published")
-    assert read_zip(the_only_zip(tmp_path / "cache")).tables == read_zip(demo.session).tables
-
-
-def test_replay_counts_damaged_lines(demo: Demo, tmp_path: Path) -> None:
-    files = write_spans(demo, tmp_path)
-    files[0].write_text("{\n" * 1_000 + files[0].read_text())
-    error = replay(tmp_path, *files, *NAMES).error
-    assert f"{files[0]}, line 1: " in error
-    assert "(and 999 more such lines)" in error
-
-
-def test_replay_goes_on_without_a_missing_file(demo: Demo, tmp_path: Path) -> None:
-    missing = tmp_path / "missing.jsonl"
-    outcome = replay(tmp_path, missing, *write_spans(demo, tmp_path), *NAMES)
-    assert f"{missing}: cannot be read" in outcome.error
-    assert read_zip(the_only_zip(tmp_path / "cache")).tables == read_zip(demo.session).tables
-
-
-@pytest.mark.parametrize("content", ["", "\n\n", '{"resourceSpans": []}\n', "{\n"])
-def test_replay_of_nothing_makes_no_task(tmp_path: Path, content: str) -> None:
-    file = tmp_path / "spans.jsonl"
-    file.write_text(content)
-    assert str(file) in replay(tmp_path, file).error
-    assert not (tmp_path / "cache").exists()
-
-
-def test_replay_refuses_short_names(demo: Demo, tmp_path: Path) -> None:
-    files = write_spans(demo, tmp_path)
-    for option in ("--task-name", "--project"):
-        error = replay(tmp_path, *files, option, "ab").error
-        assert "'ab'" in error
-        assert "3 characters" in error
-    assert not (tmp_path / "cache").exists()
-
-
-def test_replay_into_an_unwritable_folder(demo: Demo, tmp_path: Path) -> None:
-    (tmp_path / "cache").write_text("in the way")
-    error = replay(tmp_path, *write_spans(demo, tmp_path)).error
-    assert str(tmp_path / "cache") in error
-    assert "CLEARML_CACHE_DIR" in error
-
-
-def test_replay_without_credentials(demo: Demo, tmp_path: Path) -> None:
-    files = write_spans(demo, tmp_path)
-    error = replay(tmp_path, *files, CLEARML_OFFLINE_MODE="").error
-    assert "clearml-init" in error
-    assert "CLEARML_OFFLINE_MODE=1" in error

@@ -11,6 +11,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
 WATCHED = Path(__file__).parent / "watched_process"
+HEAVY = {"clearml", "pandas", "spacy", "langchain", "langchain_core", "langchain_openai"}
 PREFIXES = ("CLEARML_", "OTEL_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_", "COLUMNS", "NO_COLOR")
 
 

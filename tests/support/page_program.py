@@ -13,10 +13,14 @@ import sys
 import warnings
 from pathlib import Path
 
-from langchain_classic.agents import AgentType, initialize_agent
 from langchain_core.callbacks import StdOutCallbackHandler
 from langchain_core.tools import Tool
 from langchain_openai import OpenAI
+
+try:
+    from langchain_classic.agents import AgentType, initialize_agent
+except ModuleNotFoundError:  # LangChain 0.3 still had it
+    from langchain.agents import AgentType, initialize_agent
 
 from clearml_otel import ClearMLCallbackHandler
 from clearml_otel.demo.openai_server import Reply, loopback_openai

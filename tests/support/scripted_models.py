@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel, BaseLLM
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult, Generation, LLMResult
+from langchain_core.outputs import (
+    ChatGeneration,
+    ChatResult,
+    Generation,
+    GenerationChunk,
+    LLMResult,
+)
 
 
 class ScriptedLLM(BaseLLM):
@@ -39,6 +45,19 @@ class ScriptedLLM(BaseLLM):
             ],
             llm_output=output or None,
         )
+
+    def _stream(
+        self, prompt: str, stop: list[str] | None = None, run_manager: Any = None, **_: Any
+    ) -> Iterator[GenerationChunk]:
+        """A character a chunk."""
+        (text,) = self.answers.get(prompt, [f"echo {prompt}"])
+        for letter in text:
+            chunk = GenerationChunk(text=letter)
+            if run_manager is not None:
+                run_manager.on_llm_new_token(letter, chunk=chunk)
+            yield chunk
+        if self.error is not None:
+            raise self.error
 
     @property
     def _llm_type(self) -> str:

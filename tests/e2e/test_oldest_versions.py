@@ -1,0 +1,70 @@
+"""The page on the oldest supported LangChain and OpenTelemetry, in an environment of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.session_files import read_zip, the_only_zip
+
+TESTS = Path(__file__).parents[1]
+GOLDEN_FILE = TESTS / "data" / "seed_golden.json"
+OLDEST = (
+    "langchain-core==0.3.0",
+    "langchain==0.3.0",
+    "langchain-openai==0.2.0",
+    "numpy<2",
+    "opentelemetry-sdk==1.30.0",
+    "opentelemetry-instrumentation==0.51b0",
+)
+
+
+@pytest.fixture(scope="module")
+def oldest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with the oldest versions."""
+    folder = tmp_path_factory.mktemp("oldest")
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    python = folder / "venv" / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", str(TESTS.parent), *OLDEST]
+    subprocess.run(install, check=True, stdout=sys.stderr)
+    return python
+
+
+@pytest.mark.slow
+def test_the_page(oldest: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [oldest, TESTS / "support" / "page_program.py", GOLDEN_FILE, "folded"],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "CLEARML_OFFLINE_MODE": "1",
+            "CLEARML_CACHE_DIR": str(tmp_path / "cache"),
+            "HOME": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    session = read_zip(the_only_zip(tmp_path / "cache"))
+    golden = json.loads(GOLDEN_FILE.read_text())
+    llm = session.table("Action Records", "simple_sequential")
+    assert llm.columns == golden["scenario1"]["action_columns"]
+    wanted = [row["full"] for row in golden["scenario1"]["action_rows"]]
+    found = [
+        {name: cell if cell != "" else None for name, cell in row.items()} for row in llm.dicts()
+    ]
+    assert found == wanted
+    agent = session.table("Action Records", "Agent with Tools").dicts()
+    records = [item["record"] for item in golden["scenario2"]["agent_records"]]
+    counters = golden["scenario1"]["action_columns"][2:15]
+    assert [[row["action"], *(row[name] for name in counters)] for row in agent] == [
+        [record["action"], *(record[name] for name in counters)] for record in records
+    ]
+    assert session.task["status"] == "completed"
