@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 
 logger = logging.getLogger("clearml_otel")
@@ -46,3 +47,13 @@ def occurrences() -> dict[str, int]:
     """How often each kind of problem was met so far."""
     with _lock:
         return dict(_seen)
+
+
+def _after_fork() -> None:
+    global _lock
+    # another thread of the parent may have held it
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,4 +1,4 @@
-"""The end of the process: what is still open is closed, last of all exit handlers.
+"""The end of the process and its forks: what is still open is told of both.
 
 This module is imported with the package, so that its exit handler is registered before that of a
 tracer provider made later. Exit handlers run last-registered first: the provider's own shutdown,
@@ -8,11 +8,10 @@ which may still export spans, comes before ours.
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 import threading
-from collections.abc import Callable
 from typing import Protocol
-from weakref import WeakSet
 
 
 class Closable(Protocol):
@@ -22,21 +21,26 @@ class Closable(Protocol):
         """Publish what there is and let go."""
         ...
 
+    def after_fork(self) -> None:
+        """In a forked child: let go of what belongs to the parent."""
+        ...
 
-_open: WeakSet[Closable] = WeakSet()
+
+# held until they are closed: what an application has lost sight of is published all the same
+_open: dict[int, Closable] = {}
 _lock = threading.Lock()
 
 
 def register(closable: Closable) -> None:
-    """Have it closed at the end of the process, unless it is gone by then."""
+    """Have it closed at the end of the process, and told of forks."""
     with _lock:
-        _open.add(closable)
+        _open[id(closable)] = closable
 
 
 def unregister(closable: Closable) -> None:
     """It was closed already."""
     with _lock:
-        _open.discard(closable)
+        _open.pop(id(closable), None)
 
 
 def uncaught_exception() -> BaseException | None:
@@ -51,10 +55,19 @@ def uncaught_exception() -> BaseException | None:
 
 def _close_all() -> None:
     with _lock:
-        closables = list(_open)
-    closers: list[Callable[[], None]] = [closable.close for closable in closables]
-    for close in closers:
-        close()
+        closables = list(_open.values())
+    for closable in closables:
+        closable.close()
+
+
+def _after_fork() -> None:
+    global _lock
+    # another thread of the parent may have held it
+    _lock = threading.Lock()
+    for closable in list(_open.values()):
+        closable.after_fork()
 
 
 atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -7,7 +7,7 @@ off a provider again, so one each would pile up in a service that makes a handle
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
 from opentelemetry import trace
@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from clearml_otel import attributes as names
+from clearml_otel.diagnostics import report
 from clearml_otel.id_generator import SystemIdGenerator
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from clearml_otel.tracker import Tracker
+
+_MANY: Final = 100
 
 _lock = threading.Lock()
 _processors: WeakKeyDictionary[TracerProvider, OwnedSpanProcessor] = WeakKeyDictionary()
@@ -37,6 +40,12 @@ class OwnedSpanProcessor(SpanProcessor):
     def serve(self, tracker: Tracker) -> None:
         """Bring a tracker its spans from now on."""
         self._trackers[tracker.id] = tracker
+        if len(self._trackers) > _MANY:
+            report(
+                "ownership.many",
+                f"more than {_MANY} ClearMLCallbackHandlers are open in this process, each with a "
+                "ClearML task and a thread; end each with flush_tracker(finish=True), or share one",
+            )
 
     def forget(self, tracker: Tracker) -> None:
         """The tracker is closed."""
@@ -59,7 +68,6 @@ class OwnedSpanProcessor(SpanProcessor):
         """Close the trackers: their provider takes no more spans."""
         for tracker in list(self._trackers.values()):
             tracker.close()
-        self._trackers.clear()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Wait for what was flushed already; a handler's session has no name before its flush."""

@@ -40,6 +40,11 @@ class Tracker:
         self._flushes = 0
         self._pipeline = Pipeline(settings, transport_for(settings))
         self._live = LiveLog() if settings.stream_logs else None
+        if settings.visualize:
+            report(
+                "tracker.visualize",
+                "visualize=True: this version makes no displaCy pages; the tables are unaffected",
+            )
 
     @property
     def settings(self) -> Settings:
@@ -126,13 +131,16 @@ class Tracker:
     def span_started(self, span: ReadableSpan) -> None:
         """A span began; shown where the user follows the records live."""
         if self._live is not None and not self.closed:
-            self._live.on_start(span)
+            with self._unharmed():
+                self._live.on_start(span)
 
     def span_ended(self, span: ReadableSpan) -> None:
         """A span ended; kept for the next publication."""
         if self._live is not None and not self.closed:
-            self._live.on_end(span)
-        self._pipeline.add(span)
+            with self._unharmed():
+                self._live.on_end(span)
+        with self._unharmed():
+            self._pipeline.add(span)
 
     def publish(self, timeout_s: float) -> bool:
         """Publish the open sessions as they are and wait; a later publication replaces them."""
@@ -150,11 +158,25 @@ class Tracker:
     def point_noted(self) -> None:
         """A callback without duration was noted on an open span; shown where followed live."""
         if self._live is not None and not self.closed:
-            self._live.on_point()
+            with self._unharmed():
+                self._live.on_point()
 
     def end_attributes(self) -> Mapping[str, str]:
         """What a handler of this tracker puts on each span at its end."""
         return {names.TRACKER_SESSION: f"{self.id}:{self._flushes}"}
+
+    @contextmanager
+    def _unharmed(self) -> Generator[None]:
+        """The SDK calls span processors inside the application's own calls, unguarded."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - telemetry never hurts the application
+            report(
+                f"tracker.{type(error).__name__}",
+                f"a span is not in the ClearML tables: {type(error).__name__}: {str(error)[:200]}",
+                level=logging.ERROR,
+                exc_info=True,
+            )
 
     def _model(self, name: str | None, asset: object) -> ModelUpload | None:
         """The asset as an output model; one that cannot be written down is named in the log."""

@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from langchain_core.load import dumpd
+from langchain_core.load.serializable import Serializable
+from pydantic import BaseModel
 
 from clearml_otel.langchain.values import Json, clean_text, plain
 
 _SAVERS: Final = ("save", "save_agent")
+_LEFT_OUT: Final = frozenset({"callbacks", "callback_manager", "client", "async_client"})
+_DEEPEST: Final = 8
 _SHOWN_NODES: Final = 3
 """Input, the thing itself and output: a graph of no more says nothing."""
 
@@ -79,10 +83,41 @@ def _try_save(save: Callable[[Path], object]) -> dict[str, Json] | None:
 
 
 def _dumped(asset: object) -> dict[str, Json]:
-    dumped = plain(_without_reprs(dumpd(asset)))
+    dumped = plain(_described(asset, 0))
     if not isinstance(dumped, dict):
         raise TypeError("nothing that LangChain can write down")
     return dumped
+
+
+def _described(value: Any, depth: int) -> Any:
+    """What ``dumpd`` says, and of what it cannot serialise the class and its fields.
+
+    Agents and graphs are no serialisable classes, but hold models and prompts that are.
+    """
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    if isinstance(value, Serializable) and value.is_lc_serializable():
+        return _without_reprs(dumpd(value))
+    kind = cast("type[object]", type(value))
+    if depth >= _DEEPEST:
+        return f"<{kind.__name__}>"
+    if isinstance(value, Mapping):
+        items = cast("Mapping[Any, Any]", value)
+        return {str(key): _described(item, depth + 1) for key, item in items.items()}
+    if isinstance(value, (list, tuple)):
+        return [_described(item, depth + 1) for item in cast("list[Any]", value)]
+    described: dict[str, Any] = {"class": f"{kind.__module__}.{kind.__qualname__}"}
+    for name, item in _model_fields(value):
+        if name not in _LEFT_OUT and item not in (None, [], {}, ""):
+            described[name] = _described(item, depth + 1)
+    return described
+
+
+def _model_fields(value: object) -> list[tuple[str, Any]]:
+    if not isinstance(value, BaseModel):
+        return []
+    names = list(type(value).model_fields)
+    return [(name, getattr(value, name)) for name in names]
 
 
 def _without_reprs(value: Any) -> Any:

@@ -55,6 +55,14 @@ class LangChainSpanHandler(BaseCallbackHandler):
         self._measure = measure
         self._batches = BatchTracker()
 
+    def __copy__(self) -> LangChainSpanHandler:
+        """Copies of a model share its handler: their runs belong together."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LangChainSpanHandler:
+        """Likewise; locks and open spans could not be copied anyway."""
+        return self
+
     # -- models ---------------------------------------------------------------------------
 
     @guarded

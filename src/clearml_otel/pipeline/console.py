@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from clearml_otel.records import SessionTables, Table
 
 
@@ -21,20 +18,22 @@ def console_lines(tables: SessionTables, already: int = 0) -> list[str]:
 
 def tables_text(tables: SessionTables) -> str:
     """Both tables as the page prints them at the end of a scenario."""
-    frames: Mapping[str, Any] = {
-        "action_records": _frame(tables.actions),
-        "session_analysis": _frame(tables.session),
-    }
-    return str(frames)
-
-
-def _frame(table: Table) -> Any:
     # half a second to import, and only needed by those who want the tables printed
     import pandas as pd
 
-    # a key that is left out is shown as NaN, as on the page
-    rows = [
-        {name: cell for name, cell in zip(table.columns, row, strict=True) if cell is not None}
-        for row in table.rows
-    ]
-    return pd.DataFrame(rows, columns=list(table.columns))
+    def frame(table: Table) -> pd.DataFrame:
+        # a key that is left out is shown as NaN, as on the page
+        rows = [
+            {name: cell for name, cell in zip(table.columns, row, strict=True) if cell is not None}
+            for row in table.rows
+        ]
+        return pd.DataFrame(rows, columns=list(table.columns))
+
+    # the page's width, whatever the output goes to
+    with pd.option_context("display.max_columns", 20, "display.width", 80):
+        return str(
+            {
+                "action_records": frame(tables.actions),
+                "session_analysis": frame(tables.session),
+            }
+        )

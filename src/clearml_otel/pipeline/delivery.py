@@ -147,16 +147,19 @@ class Delivery:
         self._kicked = True
         self._changed.notify_all()
 
-    def _ensure_thread(self) -> None:
-        if self._closing or (self._thread is not None and self._thread.is_alive()):
-            return
+    def _ensure_thread(self) -> bool:
+        """Whether a thread does the work; there is none any more when the interpreter ends."""
+        if self._thread is not None and self._thread.is_alive():
+            return True
+        if self._closing:
+            return False
         thread = threading.Thread(target=self._work, name="clearml-otel-delivery", daemon=True)
         try:
             thread.start()
         except RuntimeError:
-            # the interpreter is going down; close() delivers inline
-            return
+            return False
         self._thread = thread
+        return True
 
     def _work(self) -> None:
         while True:

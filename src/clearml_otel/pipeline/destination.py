@@ -24,8 +24,8 @@ def transport_for(settings: Settings) -> Transport:
     spec = task_spec(settings)
     folder = Path(settings.offline_folder) if settings.offline_folder else None
     current = _current_task()
-    current_id = str(current.id) if current is not None else None
-    if current_id and current_id.startswith("offline-"):
+    current_id: str | None = current.id if current is not None else None
+    if current is not None and current.id.startswith("offline-"):
         return OfflineTransport(spec, attach_folder=Path(current.get_offline_mode_folder()))
     if settings.offline:
         return OfflineTransport(spec, folder=folder)

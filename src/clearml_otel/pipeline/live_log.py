@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from clearml_otel.diagnostics import report
 from clearml_otel.records.live import LiveRecords
 from clearml_otel.spans import from_readable_span
 
@@ -26,7 +28,7 @@ class LiveLog:
             self._print_points()
             self._open[_key(span)] = span
             for record in self._records.started(from_readable_span(span)):
-                print(record)  # noqa: T201 - asked for with stream_logs
+                _show(record)
 
     def on_point(self) -> None:
         """Print the callbacks without duration that open spans have noted since."""
@@ -40,20 +42,28 @@ class LiveLog:
             self._print_points()
             self._open.pop(_key(span), None)
             for record in self._records.ended(record_of_end):
-                print(record)  # noqa: T201 - asked for with stream_logs
+                _show(record)
 
     def flush(self) -> None:
         """Print what was held back, and count from zero again."""
         with self._lock:
             for record in self._records.rest():
-                print(record)  # noqa: T201 - asked for with stream_logs
+                _show(record)
             self._records = LiveRecords()
 
     def _print_points(self) -> None:
         for span in list(self._open.values()):
             if span.events:
                 for record in self._records.points(from_readable_span(span)):
-                    print(record)  # noqa: T201 - asked for with stream_logs
+                    _show(record)
+
+
+def _show(record: Mapping[str, object]) -> None:
+    try:
+        print(record)  # noqa: T201 - asked for with stream_logs
+    except (OSError, ValueError) as error:
+        # a closed pipe or stream must not cost the span
+        report("live_log", f"records cannot be printed: {error}; they are in the tables")
 
 
 def _key(span: ReadableSpan) -> tuple[int, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -47,7 +46,6 @@ class Pipeline:
         self._closing = threading.Lock()
         self._reset()
         lifecycle.register(self)
-        _follow_forks(self)
 
     def _reset(self) -> None:
         self._buffer = SpanBuffer()
@@ -199,16 +197,3 @@ def _status_at_exit() -> tuple[Status, str]:
     if error is None:
         return "completed", "closed by clearml-otel"
     return "failed", f"{type(error).__name__}: {str(error)[:500]}"
-
-
-def _follow_forks(pipeline: Pipeline) -> None:
-    if not hasattr(os, "register_at_fork"):
-        return
-    reference = weakref.ref(pipeline)
-
-    def after_in_child() -> None:
-        known = reference()
-        if known is not None:
-            known.after_fork()
-
-    os.register_at_fork(after_in_child=after_in_child)
