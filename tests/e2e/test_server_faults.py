@@ -33,7 +33,7 @@ def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[ClearMLDouble]:
 @pytest.fixture(autouse=True)
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_CLEARML_REQUEST_TIMEOUT_S", "1")
-    monkeypatch.setenv("OTEL_EXPORTER_CLEARML_FLUSH_TIMEOUT_S", "3")
+    monkeypatch.setenv("OTEL_EXPORTER_CLEARML_FLUSH_TIMEOUT_S", "20")
 
 
 def ask(handler: ClearMLCallbackHandler, question: str) -> None:

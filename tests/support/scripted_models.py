@@ -14,12 +14,13 @@ from langchain_core.outputs import (
     GenerationChunk,
     LLMResult,
 )
+from pydantic import Field
 
 
 class ScriptedLLM(BaseLLM):
     """A completion model: an answer (or several) a prompt, one usage a call."""
 
-    answers: dict[str, list[str]] = {}
+    answers: dict[str, list[str]] = Field(default_factory=dict)
     usage: dict[str, int] | None = None
     model: str | None = None
     info: dict[str, Any] | None = None

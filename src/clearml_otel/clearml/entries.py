@@ -1,0 +1,48 @@
+"""Parts of a ClearML task that a server and an offline session hold in the same form."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from clearml_otel.clearml.encoding import clean_text
+from clearml_otel.clearml.transport import Artifact
+
+_MAX_PREVIEW = 64_000
+
+
+def artifact_entry(artifact: Artifact, uri: str) -> dict[str, Any]:
+    """An artifact as a task lists it; ``uri`` is where its file is."""
+    return {
+        "key": clean_text(artifact.name),
+        "type": artifact.type,
+        "mode": "output",
+        "uri": uri,
+        "content_size": len(artifact.data),
+        "hash": hashlib.sha256(artifact.data).hexdigest(),
+        "timestamp": int(time.time()),
+        "type_data": {
+            "content_type": artifact.content_type,
+            "preview": clean_text(artifact.preview)[:_MAX_PREVIEW],
+        },
+    }
+
+
+def configuration_item(name: str, text: str) -> dict[str, Any]:
+    """A configuration object of a task."""
+    return {"name": clean_text(name), "value": clean_text(text)}
+
+
+def parameter_items(section: str, values: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Hyper-parameters of a task."""
+    return [
+        {
+            "section": clean_text(section),
+            "name": clean_text(name),
+            "value": clean_text(value),
+            "type": "str",
+        }
+        for name, value in values.items()
+    ]

@@ -1,0 +1,374 @@
+"""The server transport: one ClearML task, written with an acknowledgement for everything.
+
+It never uses ``Task.init``, which would fork, replace hooks and wait for hours when the server is
+down, nor ClearML's reporter threads, which drop what the server refuses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from clearml_otel.clearml.answers import RefusedError, transport_error
+from clearml_otel.clearml.connection import Connection
+from clearml_otel.clearml.encoding import clean_text
+from clearml_otel.clearml.entries import artifact_entry, configuration_item, parameter_items
+from clearml_otel.clearml.events import addressed, batches
+from clearml_otel.clearml.naming import path_part, project_path
+from clearml_otel.clearml.transport import (
+    Artifact,
+    Event,
+    ModelUpload,
+    Status,
+    TaskSpec,
+    TransportError,
+)
+
+if TYPE_CHECKING:
+    from clearml_otel.clearml.code import CodeInfo
+
+_PROJECT_EXISTS = 801
+_WRONG_STATUS = 110
+_LOCKED = 131
+
+_ENDPOINTS: dict[Status, str] = {
+    "completed": "tasks.completed",
+    "failed": "tasks.failed",
+    "stopped": "tasks.stopped",
+}
+
+
+@dataclass(slots=True)
+class _Task:
+    """The task that is written to; ``started`` is what is left to do after a failed start."""
+
+    id: str
+    project_id: str
+    folder: str
+    started: bool
+
+
+@dataclass(slots=True)
+class _UploadedModel:
+    """How far the upload of a model got, so that a repeated call goes on from there."""
+
+    url: str = ""
+    id: str = ""
+    registered: bool = False
+
+
+class ServerTransport:
+    """Writes one ClearML task on the server that ``clearml.conf`` or the environment names.
+
+    Args:
+        spec: what the task is created with.
+        attach_task_id: the application's own task to write to instead. Its status, script, name and
+            tags are left to the application.
+        timeouts: seconds to connect to the server, and to wait for each of its answers.
+    """
+
+    def __init__(
+        self,
+        spec: TaskSpec,
+        *,
+        attach_task_id: str | None = None,
+        timeouts: tuple[float, float] = (3.0, 10.0),
+    ) -> None:
+        self._spec = spec
+        self._attached = attach_task_id
+        self._timeouts = timeouts
+        self._connection: Connection | None = None
+        self._process = os.getpid()
+        self._owner = os.getpid()
+        self._task: _Task | None = None
+        self._page = ""
+        self._closed = False
+        self._allow_locked = False
+        self._accepted: set[bytes] = set()
+        self._models: dict[tuple[str, str], _UploadedModel] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def task_id(self) -> str | None:
+        """The id of the task, None until it was created."""
+        return self._task.id if self._task is not None else self._attached
+
+    @property
+    def location(self) -> str:
+        """The task's page in ClearML's web application, empty until it was created."""
+        return self._page
+
+    def open(self) -> str:
+        """Log in, create and start the task, or find the one to attach to.
+
+        Raises:
+            TransportError: there are no valid credentials, or the server isn't there.
+        """
+        with self._connected() as connection:
+            return self._opened(connection).id
+
+    def send(self, events: Sequence[Event]) -> None:
+        """Write events; returns when the server confirmed each of them.
+
+        A repeated call, after one that failed, leaves out the batches that were confirmed before.
+        """
+        with self._connected() as connection:
+            task = self._opened(connection)
+            for batch in batches(events):
+                digest = hashlib.sha256(json.dumps(batch).encode()).digest()
+                if digest not in self._accepted:
+                    self._add_batch(connection, task, batch)
+                    self._accepted.add(digest)
+            self._accepted.clear()
+
+    def upload_artifact(self, artifact: Artifact) -> None:
+        """Store a file on the files server and list it with the task."""
+        with self._connected() as connection:
+            task = self._opened(connection)
+            name, file_name = path_part(artifact.name), path_part(artifact.file_name)
+            path = f"{task.folder}/artifacts/{name}/{file_name}"
+            url = connection.upload(path, artifact.data, artifact.content_type)
+            connection.call(
+                "tasks.add_or_update_artifacts",
+                task=task.id,
+                artifacts=[artifact_entry(artifact, url)],
+                force=True,
+            )
+
+    def upload_model(self, model: ModelUpload) -> None:
+        """Store a model file, register it as a model and link it with the task."""
+        with self._connected() as connection:
+            task = self._opened(connection)
+            digest = hashlib.sha256(model.data).hexdigest()
+            done = self._models.setdefault((model.name, digest), _UploadedModel())
+            if not done.url:
+                folder = f"{task.folder}/models/{path_part(model.name)}/{digest[:8]}"
+                path = f"{folder}/{path_part(model.file_name)}"
+                done.url = connection.upload(path, model.data, "application/octet-stream")
+            if not done.id:
+                created = connection.call("models.create", **_model_fields(model, done.url, task))
+                done.id = str(created["id"])
+            if not done.registered:
+                connection.call(
+                    "tasks.add_or_update_model",
+                    task=task.id,
+                    name=clean_text(model.name),
+                    model=done.id,
+                    type="output",
+                )
+                self._replaced(model.name)
+                done.registered = True
+
+    def set_configuration(self, name: str, text: str) -> None:
+        """Set one configuration object of the task."""
+        with self._connected() as connection:
+            connection.call(
+                "tasks.edit_configuration",
+                task=self._opened(connection).id,
+                configuration=[configuration_item(name, text)],
+                force=True,
+            )
+
+    def set_parameters(self, section: str, values: Mapping[str, str]) -> None:
+        """Set hyper-parameters of the task."""
+        with self._connected() as connection:
+            connection.call(
+                "tasks.edit_hyper_params",
+                task=self._opened(connection).id,
+                hyperparams=parameter_items(section, values),
+                force=True,
+            )
+
+    def set_code(self, code: CodeInfo) -> None:
+        """Set the script of the task."""
+        if self._attached is None:
+            with self._connected() as connection:
+                task = self._opened(connection)
+                connection.call("tasks.edit", task=task.id, script=code.as_script(), force=True)
+
+    def ping(self) -> None:
+        """Keep the server from stopping the task for silence."""
+        with self._connected() as connection:
+            connection.call("tasks.ping", task=self._opened(connection).id)
+
+    def close(self, status: Status, message: str = "") -> None:
+        """Give the task its final status, unless someone else gave it one, and log out.
+
+        A task that was never created isn't created for it.
+        """
+        with self._lock:
+            ours = self._attached is None and self._owner == os.getpid()
+            if ours and self._task is not None and not self._closed:
+                with self._connected() as connection, _other_status_kept():
+                    connection.call(
+                        _ENDPOINTS[status],
+                        task=self._task.id,
+                        status_reason=f"{status} by clearml-otel",
+                        status_message=clean_text(message),
+                    )
+                self._closed = True
+            self._disconnect()
+
+    def after_fork(self) -> None:
+        """The child logs in by itself, writes to the same task, and leaves its status alone."""
+        self._lock = threading.RLock()
+        self._connection = None
+
+    def _opened(self, connection: Connection) -> _Task:
+        if self._task is None:
+            if self._attached is not None:
+                self._task = _existing_task(connection, self._attached)
+            else:
+                self._task = _new_task(connection, self._spec)
+                self._owner = os.getpid()
+            self._page = connection.web_page(self._task.project_id, self._task.id)
+        if not self._task.started:
+            with _other_status_kept():
+                connection.call("tasks.started", task=self._task.id)
+            self._task.started = True
+        return self._task
+
+    def _add_batch(self, connection: Connection, task: _Task, batch: list[Event]) -> None:
+        try:
+            answer = self._confirmed(connection, task, batch)
+        except RefusedError as error:
+            if error.subcode != _LOCKED or self._allow_locked:
+                raise
+            self._allow_locked = True  # the task was published
+            answer = self._confirmed(connection, task, batch)
+        added, errors = answer.get("added"), answer.get("errors")
+        if added != len(batch) or errors:
+            details = json.dumps(answer.get("errors_info") or {})[:200]
+            raise TransportError(
+                f"ClearML took {added} of {len(batch)} events of task {task.id} ({details}); "
+                "what is missing will be sent again",
+                transient=True,
+            )
+
+    def _confirmed(self, connection: Connection, task: _Task, batch: list[Event]) -> dict[str, Any]:
+        requests = [addressed(event, task.id) for event in batch]
+        if self._allow_locked:
+            requests = [{**request, "allow_locked": True} for request in requests]
+        body = "\n".join(json.dumps(request, allow_nan=False) for request in requests)
+        return connection.call_batch("events.add_batch", body.encode("ascii"))
+
+    def _replaced(self, name: str) -> None:
+        """Another model took this name; an earlier one would have to be linked again."""
+        for (known, _), done in self._models.items():
+            if known == name:
+                done.registered = False
+
+    def _disconnect(self) -> None:
+        if self._connection is not None and self._process == os.getpid():
+            self._connection.close()
+        self._connection = None
+
+    @contextlib.contextmanager
+    def _connected(self) -> Generator[Connection, None, None]:
+        """One call at a time, untraced, on a connection of this process."""
+        with self._lock, suppress_instrumentation():
+            try:
+                if self._connection is None or self._process != os.getpid():
+                    self._connection = Connection(self._timeouts)
+                    self._process = os.getpid()
+                yield self._connection
+            except TransportError as error:
+                if error.transient:
+                    # the next call logs in anew, with credentials that may have been repaired
+                    self._disconnect()
+                raise
+            except Exception as error:  # the contract is TransportError and nothing else
+                known = transport_error(error)
+                self._disconnect()
+                if known is not None:
+                    raise known from None
+                raise TransportError(
+                    f"could not write to ClearML: {type(error).__name__}: {error}", transient=False
+                ) from error
+
+
+@contextlib.contextmanager
+def _other_status_kept() -> Generator[None, None, None]:
+    """Leave the task as it is where its status says that someone stopped or published it."""
+    try:
+        yield
+    except RefusedError as error:
+        if error.subcode != _WRONG_STATUS:
+            raise
+
+
+def _new_task(connection: Connection, spec: TaskSpec) -> _Task:
+    project_name, task_name = clean_text(spec.project_name), clean_text(spec.task_name)
+    project_id = _project_id(connection, project_name)
+    created = connection.call(
+        "tasks.create",
+        name=task_name,
+        type=spec.task_type,
+        project=project_id,
+        tags=[clean_text(tag) for tag in spec.tags],
+        comment=clean_text(spec.comment),
+    )
+    task_id = str(created["id"])
+    folder = project_path(project_name, task_name, task_id)
+    return _Task(id=task_id, project_id=project_id, folder=folder, started=False)
+
+
+def _existing_task(connection: Connection, task_id: str) -> _Task:
+    task: dict[str, Any] = connection.call("tasks.get_by_id", task=task_id)["task"]
+    project_id = str(task.get("project") or "")
+    name = ""
+    if project_id:
+        name = str(connection.call("projects.get_by_id", project=project_id)["project"]["name"])
+    folder = project_path(name, str(task.get("name") or ""), task_id)
+    return _Task(id=task_id, project_id=project_id, folder=folder, started=True)
+
+
+def _project_id(connection: Connection, name: str) -> str:
+    found = _find_project(connection, name)
+    if found:
+        return found
+    try:
+        return str(connection.call("projects.create", name=name, description="")["id"])
+    except RefusedError as error:
+        if error.subcode != _PROJECT_EXISTS:
+            raise
+    found = _find_project(connection, name)  # another process was faster
+    if not found:
+        raise TransportError(
+            f"ClearML's project {name} exists, but isn't found; it may be another user's",
+            transient=True,
+        )
+    return found
+
+
+def _find_project(connection: Connection, name: str) -> str:
+    answer = connection.call(
+        "projects.get_all",
+        name=f"^{re.escape(name)}$",
+        only_fields=["id", "name"],
+        search_hidden=True,
+    )
+    projects: list[dict[str, Any]] = answer.get("projects") or []
+    return next((str(each["id"]) for each in projects if each.get("name", name) == name), "")
+
+
+def _model_fields(model: ModelUpload, url: str, task: _Task) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "name": clean_text(model.name),
+        "uri": url,
+        "framework": model.framework,
+        "comment": clean_text(model.comment),
+        "tags": [clean_text(tag) for tag in model.tags],
+        "task": task.id,
+        "ready": True,
+    }
+    return {**fields, "project": task.project_id} if task.project_id else fields

@@ -1,0 +1,137 @@
+"""The contract of a transport: one ClearML task and everything that may be written to it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from clearml_otel.clearml.code import CodeInfo
+
+# ClearML needs this module, and Python refuses to load it at interpreter exit, which is when the
+# transport of a short program is opened.
+importlib.import_module("concurrent.futures.thread")
+
+Event = dict[str, Any]
+"""A ClearML event as its API takes it, without ``task``, which the transport adds."""
+
+Status = Literal["completed", "failed", "stopped"]
+
+_MAX_MESSAGE = 600
+
+
+class TransportError(Exception):
+    """ClearML did not take what it was given; ``str(error)`` is one line that says what to do.
+
+    Args:
+        message: what is wrong and what to do about it; line breaks become spaces.
+        transient: whether the same call is worth repeating as it is. True for a server that is
+            down, overloaded or answers nonsense, and for bad credentials, which may be repaired.
+    """
+
+    def __init__(self, message: str, *, transient: bool) -> None:
+        line = " ".join(message.split())
+        super().__init__(line if len(line) <= _MAX_MESSAGE else f"{line[:_MAX_MESSAGE]}…")
+        self.transient = transient
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """What the task is created with, when the transport makes its own."""
+
+    project_name: str
+    task_name: str
+    task_type: str = "inference"
+    tags: tuple[str, ...] = ()
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file of the task; one uploaded later under the same name replaces it.
+
+    ``preview`` is what ClearML shows beside the file, ``type`` its kind in the artifact list.
+    """
+
+    name: str
+    file_name: str
+    data: bytes
+    content_type: str
+    preview: str = ""
+    type: str = "custom"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUpload:
+    """An output model of the task; one uploaded later under the same name takes its place."""
+
+    name: str
+    file_name: str
+    data: bytes
+    framework: str = "LangChain"
+    comment: str = ""
+    tags: tuple[str, ...] = ()
+
+
+class Transport(Protocol):
+    """Writes to one ClearML task; every method may raise TransportError and nothing else."""
+
+    @property
+    def task_id(self) -> str | None:
+        """The id of the task, None until it exists."""
+        ...
+
+    @property
+    def location(self) -> str:
+        """The web page of the task, or the path of the offline session; empty until it exists."""
+        ...
+
+    def open(self) -> str:
+        """Create and start the task, or attach to the given one; harmless when repeated.
+
+        Returns:
+            The id of the task.
+        """
+        ...
+
+    def send(self, events: Sequence[Event]) -> None:
+        """Write events and return once they are accepted; repeating a failed call is safe."""
+        ...
+
+    def upload_artifact(self, artifact: Artifact) -> None:
+        """Store a file with the task."""
+        ...
+
+    def upload_model(self, model: ModelUpload) -> None:
+        """Store a model file and register it as an output model of the task."""
+        ...
+
+    def set_configuration(self, name: str, text: str) -> None:
+        """Set one configuration object of the task; the others stay."""
+        ...
+
+    def set_parameters(self, section: str, values: Mapping[str, str]) -> None:
+        """Set hyper-parameters in a section of the task; the others stay."""
+        ...
+
+    def set_code(self, code: CodeInfo) -> None:
+        """Say which code ran; left alone when attached to the application's own task."""
+        ...
+
+    def ping(self) -> None:
+        """Tell ClearML that the task is alive: it stops tasks that are silent for two hours."""
+        ...
+
+    def close(self, status: Status, message: str = "") -> None:
+        """Give the task its final status; harmless when repeated.
+
+        The status is left alone when attached to the application's own task and in a process that
+        was forked after the task was opened.
+        """
+        ...
+
+    def after_fork(self) -> None:
+        """Forget what a forked child must not share with its parent: sockets, handles, locks."""
+        ...
