@@ -25,7 +25,7 @@ from clearml_otel.langchain.guard import collected, guarded
 from clearml_otel.langchain.messages import input_messages, prompt_message
 from clearml_otel.langchain.owner import Owner
 from clearml_otel.langchain.run_spans import RunSpans, computed
-from clearml_otel.langchain.scores import Measure, readability_attributes
+from clearml_otel.langchain.scores import Measure, readability_attributes, warm_up
 from clearml_otel.langchain.values import to_json, to_text
 
 
@@ -53,6 +53,8 @@ class LangChainSpanHandler(BaseCallbackHandler):
     ) -> None:
         self.spans = RunSpans(tracer_provider, capture_content, owner, on_closed)
         self._measure = measure
+        if measure is not None:
+            warm_up(measure)
         self._batches = BatchTracker()
 
     def __copy__(self) -> LangChainSpanHandler:

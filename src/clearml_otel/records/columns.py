@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from clearml_otel.readability import METRICS
+
 COUNTERS: Final = (
     "step",
     "starts",
@@ -22,24 +24,6 @@ COUNTERS: Final = (
     "tool_starts",
     "tool_ends",
     "agent_ends",
-)
-METRICS: Final = (
-    "flesch_reading_ease",
-    "flesch_kincaid_grade",
-    "smog_index",
-    "coleman_liau_index",
-    "automated_readability_index",
-    "dale_chall_readability_score",
-    "difficult_words",
-    "linsear_write_formula",
-    "gunning_fog",
-    "text_standard",
-    "fernandez_huerta",
-    "szigriszt_pazos",
-    "gutierrez_polini",
-    "crawford",
-    "gulpease_index",
-    "osman",
 )
 ACTION: Final = (
     "action",
