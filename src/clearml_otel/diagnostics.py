@@ -19,13 +19,14 @@ def report(
 
     Args:
         kind: what identifies the problem, such as ``"clearml.unauthorized"``.
-        message: one line: what is wrong and what to do about it.
+        message: what is wrong and what to do about it; line breaks become spaces.
         level: a level of :mod:`logging`.
         exc_info: whether the traceback goes to the log too, at debug level.
 
     Returns:
         True if the line was written, False if this kind had been reported before.
     """
+    message = " ".join(message.split())
     with _lock:
         count = _seen[kind] = _seen.get(kind, 0) + 1
     if count > 1:

@@ -11,7 +11,10 @@ import atexit
 import os
 import sys
 import threading
+from collections.abc import Callable
 from typing import Protocol
+
+from clearml_otel.diagnostics import report
 
 
 class Closable(Protocol):
@@ -57,7 +60,19 @@ def _close_all() -> None:
     with _lock:
         closables = list(_open.values())
     for closable in closables:
-        closable.close()
+        _told("the end of the process", closable.close)
+
+
+def _told(what: str, tell: Callable[[], None]) -> None:
+    """One that fails must not keep the others from being told."""
+    try:
+        tell()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the others come next
+        report(
+            f"lifecycle.{type(error).__name__}",
+            f"at {what}: {type(error).__name__}: {error}",
+            exc_info=True,
+        )
 
 
 def _after_fork() -> None:
@@ -65,7 +80,7 @@ def _after_fork() -> None:
     # another thread of the parent may have held it
     _lock = threading.Lock()
     for closable in list(_open.values()):
-        closable.after_fork()
+        _told("a fork", closable.after_fork)
 
 
 atexit.register(_close_all)

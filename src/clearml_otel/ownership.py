@@ -6,6 +6,7 @@ off a provider again, so one each would pile up in a service that makes a handle
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
@@ -116,3 +117,13 @@ def _private() -> TracerProvider:
             sampler=ALWAYS_ON, shutdown_on_exit=False, id_generator=SystemIdGenerator()
         )
     return _private_provider
+
+
+def _after_fork() -> None:
+    global _lock
+    # another thread of the parent may have held it
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

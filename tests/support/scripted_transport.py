@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from clearml_otel.clearml.code import CodeInfo
-from clearml_otel.clearml.transport import Artifact, Event, ModelUpload, Status, TransportError
+from clearml_otel.clearml.transport import (
+    Artifact,
+    Event,
+    Media,
+    ModelUpload,
+    Status,
+    TransportError,
+)
 
 Trouble = Callable[[str], None]
 
@@ -32,6 +39,7 @@ class ScriptedTransport:
         self.events: list[Event] = []
         self.artifacts: dict[str, Artifact] = {}
         self.models: dict[str, ModelUpload] = {}
+        self.media: list[Media] = []
         self.configuration: dict[str, str] = {}
         self.closed: list[tuple[Status, str]] = []
         self.forks = 0
@@ -69,6 +77,10 @@ class ScriptedTransport:
     def upload_model(self, model: ModelUpload) -> None:
         self._called("upload_model")
         self.models[model.name] = model
+
+    def upload_media(self, media: Media) -> None:
+        self._called("upload_media")
+        self.media.append(media)
 
     def set_configuration(self, name: str, text: str) -> None:
         self._called("set_configuration")

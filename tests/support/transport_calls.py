@@ -10,7 +10,7 @@ from typing import Any
 
 from clearml_otel.clearml.code import CodeInfo
 from clearml_otel.clearml.events import console, plotly_plot, scalar, table_plots
-from clearml_otel.clearml.transport import Artifact, Event, ModelUpload, TaskSpec, Transport
+from clearml_otel.clearml.transport import Artifact, Event, Media, ModelUpload, TaskSpec, Transport
 from support.clearml_double import ClearMLDouble
 
 TESTS = Path(__file__).parents[1]
@@ -35,6 +35,24 @@ ARTIFACTS = {
 MODELS = {
     "Agent with Tools": ModelUpload("Agent with Tools", "asset.json", b'{"a": 1}', tags=("t",)),
     "simple_sequential": ModelUpload("simple_sequential", "asset.json", b'{"b": 2}'),
+}
+
+MEDIA = Media(
+    "Dependencies Plot",
+    "né/w step 4.2",
+    4,
+    "dependencies-step-4.2.html",
+    "<!DOCTYPE html>\né".encode(),
+    "text/html; charset=utf-8",
+    1_700_000_000_000,
+)
+MEDIA_EVENT = {
+    "type": "training_debug_image",
+    "metric": "Dependencies Plot",
+    "variant": "né/w step 4.2",
+    "iter": 4,
+    "timestamp": 1_700_000_000_000,
+    "key": "Dependencies_Plot-531f3992/n_w_step_4-99c20db6.2/dependencies-step-4.2.html",
 }
 
 TABLE = ("Action Records", "first", 0)
@@ -66,14 +84,25 @@ def use(transport: Transport) -> str:
         transport.upload_artifact(artifact)
     for model in MODELS.values():
         transport.upload_model(model)
+    transport.upload_media(MEDIA)
     transport.ping()
     return task_id
 
 
 def anonymous(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Events without whose they are, in an order that doesn't depend on their arrival."""
-    plain = [{k: v for k, v in event.items() if k not in {"task", "method"}} for event in events]
+    plain = [
+        {k: v for k, v in event.items() if k not in {"task", "method", "url"}} for event in events
+    ]
+    for event in plain:
+        if "key" in event:
+            event["key"] = event["key"].partition("/metrics/")[2]
     return sorted(plain, key=repr)
+
+
+def expected_events() -> list[Event]:
+    """What `use` leaves behind, as `anonymous` gives it."""
+    return sorted([*some_events(), MEDIA_EVENT], key=repr)
 
 
 def last_writes(events: list[dict[str, Any]]) -> list[dict[str, Any]]:

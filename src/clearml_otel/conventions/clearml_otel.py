@@ -107,7 +107,10 @@ def _usage(attributes: Attributes) -> Usage:
 
 
 def _generations(attributes: Attributes) -> tuple[Generation, ...]:
-    messages = _objects(_json(attributes, names.OUTPUT_MESSAGES))
+    told = _json(attributes, names.OUTPUT_MESSAGES)
+    # what was cut by a length limit is shown as it is
+    cut = [{"parts": [{"type": "text", "content": told}]}] if isinstance(told, str) else []
+    messages = _objects(told) or cut
     reasons = attributes.get(names.RESPONSE_FINISH_REASONS)
     finish = [str(reason) for reason in reasons] if isinstance(reasons, tuple) else []
     logprobs = _json(attributes, names.LOGPROBS)
@@ -149,7 +152,9 @@ def _points(span: SpanRecord) -> tuple[Point, ...]:
     ]
     for entry in _objects(_json(span.attributes, names.EVENTS_OVERFLOW)):
         name, time_ns, values = entry.get("name"), entry.get("time_ns"), entry.get("attributes")
-        if name in _POINTS and isinstance(time_ns, int) and isinstance(values, dict):
+        if not isinstance(name, str) or name not in _POINTS:
+            continue
+        if isinstance(time_ns, int) and isinstance(values, dict):
             points.append(_point(name, time_ns, cast("Attributes", values)))
     return tuple(points)
 
@@ -172,7 +177,7 @@ def _metadata(attributes: Attributes) -> str | None:
     rest = _json(attributes, names.METADATA_REST)
     if isinstance(rest, dict):
         found.update(cast("dict[str, object]", rest))
-    return json.dumps(found, sort_keys=True, ensure_ascii=False) if found else None
+    return json.dumps(found, sort_keys=True, ensure_ascii=False, default=repr) if found else None
 
 
 def _text(attributes: Attributes, key: str) -> str | None:
@@ -196,13 +201,13 @@ def _json(attributes: Attributes, key: str) -> object:
         return value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         # a value cut by the SDK's length limit is no JSON any more; its text is still worth having
         return value
 
 
 def _json_text(value: object) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False)
+    return None if value is None else json.dumps(value, ensure_ascii=False, default=repr)
 
 
 def _is_object(value: object) -> TypeGuard[dict[str, Any]]:

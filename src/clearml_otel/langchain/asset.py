@@ -14,7 +14,7 @@ from langchain_core.load import dumpd
 from langchain_core.load.serializable import Serializable
 from pydantic import BaseModel
 
-from clearml_otel.langchain.values import Json, clean_text, plain
+from clearml_otel.langchain.values import Json, clean_text, plain, safe_str
 
 _SAVERS: Final = ("save", "save_agent")
 _LEFT_OUT: Final = frozenset({"callbacks", "callback_manager", "client", "async_client"})
@@ -53,7 +53,7 @@ def dump_asset(asset: object) -> AssetFile:
         except Exception as error:
             raise AssetError(
                 f"{type(asset).__name__} has no working save() and langchain_core.load.dumpd fails"
-                f" on it: {type(error).__name__}: {str(error)[:200]}"
+                f" on it: {type(error).__name__}: {' '.join(safe_str(error).split())[:200]}"
             ) from error
     if drawing:
         fields["graph_mermaid"] = drawing

@@ -39,6 +39,11 @@ class BatchTracker:
         self._open: dict[int, _OpenBatch] = {}
         self._lock = threading.Lock()
 
+    def after_fork(self) -> None:
+        """In a forked child: the parent's calls go on there, and a thread may hold the lock."""
+        self._open = {}
+        self._lock = threading.Lock()
+
     def join(self, params: object, size: int) -> Membership | None:
         """Place one more start of a call.
 

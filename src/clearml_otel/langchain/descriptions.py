@@ -9,7 +9,14 @@ from langchain_core.agents import AgentAction, AgentFinish
 
 from clearml_otel import attributes as names
 from clearml_otel.langchain.inputs import chain_output
-from clearml_otel.langchain.values import HIDDEN, clean_text, is_secret_key, plain, to_json
+from clearml_otel.langchain.values import (
+    HIDDEN,
+    clean_text,
+    is_secret_key,
+    plain,
+    to_json,
+    to_text,
+)
 
 _MOST_METADATA: Final = 40  # a span keeps 128 attributes by default; the rest goes as one JSON
 _CONTROL_FLOW: Final = frozenset({"GraphBubbleUp", "GraphInterrupt", "NodeInterrupt"})
@@ -39,16 +46,16 @@ def span_title(name: str, attributes: Mapping[str, Any]) -> str:
 def metadata_attributes(metadata: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The callback's metadata as attributes; what finds no room goes together as JSON."""
     rest: dict[str, object] = {}
-    for index, (key, value) in enumerate(metadata.items()):
-        if is_secret_key(str(key)):
+    for index, (given, value) in enumerate(metadata.items()):
+        key = clean_text(str(given), 500)
+        if is_secret_key(key):
             value = HIDDEN
         if index >= _MOST_METADATA:
-            rest[str(key)] = plain(value)
+            rest[key] = plain(value)
         elif isinstance(value, (bool, int, float)):
-            yield names.METADATA_PREFIX + str(key), plain(value)
+            yield names.METADATA_PREFIX + key, plain(value)
         elif value is not None:
-            text = clean_text(value, 4_000) if isinstance(value, str) else to_json(value)
-            yield names.METADATA_PREFIX + str(key), text
+            yield names.METADATA_PREFIX + key, clean_text(to_text(value), 4_000)
     if rest:
         yield names.METADATA_REST, to_json(rest)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, cast
 
 from clearml_otel.diagnostics import report
+from clearml_otel.langchain.values import safe_str
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 Item = TypeVar("Item")
@@ -38,7 +39,7 @@ def _report(what: str, error: Exception) -> None:
     kind = type(error).__name__
     report(
         f"langchain.{what}.{kind}",
-        f"clearml-otel could not record all of {what}: {kind}: {str(error)[:300]}; "
+        f"clearml-otel could not record all of {what}: {kind}: {safe_str(error)[:300]}; "
         "the run itself is unharmed, its span lacks that part",
         exc_info=True,
     )

@@ -5,10 +5,12 @@ A plain ``BaseCallbackHandler``: ``BaseTracer`` keeps every run's order for ever
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 from uuid import UUID
+from weakref import WeakSet
 
 from langchain_core.agents import AgentAction, AgentFinish
 from langchain_core.callbacks import BaseCallbackHandler
@@ -26,7 +28,9 @@ from clearml_otel.langchain.messages import input_messages, prompt_message
 from clearml_otel.langchain.owner import Owner
 from clearml_otel.langchain.run_spans import RunSpans, computed
 from clearml_otel.langchain.scores import Measure, readability_attributes, warm_up
-from clearml_otel.langchain.values import to_json, to_text
+from clearml_otel.langchain.values import safe_str, to_json, to_text
+
+_handlers: WeakSet[LangChainSpanHandler] = WeakSet()
 
 
 class LangChainSpanHandler(BaseCallbackHandler):
@@ -56,6 +60,12 @@ class LangChainSpanHandler(BaseCallbackHandler):
         if measure is not None:
             warm_up(measure)
         self._batches = BatchTracker()
+        _handlers.add(self)
+
+    def after_fork(self) -> None:
+        """In a forked child: what is open belongs to the parent."""
+        self.spans.after_fork()
+        self._batches.after_fork()
 
     def __copy__(self) -> LangChainSpanHandler:
         """Copies of a model share its handler: their runs belong together."""
@@ -213,7 +223,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
         attempt = str(getattr(retry_state, "attempt_number", ""))
         fields = {names.EVENT_RETRY_ATTEMPT: attempt}
         if error is not None:
-            fields[names.EVENT_RETRY_ERROR] = f"{type(error).__name__}: {error}"
+            fields[names.EVENT_RETRY_ERROR] = f"{type(error).__name__}: {safe_str(error)}"
         self.spans.point(run_id, names.EVENT_RETRY, fields)
 
     @guarded
@@ -279,3 +289,12 @@ class LangChainSpanHandler(BaseCallbackHandler):
         if self._measure is not None:
             texts = [answer.text for answer in answers]
             yield from collected("readability", readability_attributes(texts, self._measure))
+
+
+def _after_fork() -> None:
+    for handler in list(_handlers):
+        handler.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

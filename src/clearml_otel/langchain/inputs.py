@@ -11,8 +11,15 @@ from langchain_core.messages import BaseMessage
 from langchain_core.prompt_values import PromptValue
 
 from clearml_otel.langchain.messages import message_text
-from clearml_otel.langchain.values import clean_text, plain, to_json, to_text
+from clearml_otel.langchain.values import (
+    clean_text,
+    is_secret_key,
+    plain,
+    to_json,
+    to_text,
+)
 
+_DEEPEST: Final = 8
 _INPUT_KEYS: Final = ("input", "human_input", "question", "query", "prompt", "messages", "text")
 _OUTPUT_KEYS: Final = (
     "output",
@@ -44,11 +51,12 @@ def tool_input(input_str: object, inputs: object) -> str:
             dictionary.
         inputs: the callback's ``inputs``, the arguments by name, where LangChain gives them.
     """
-    if isinstance(inputs, Mapping) and inputs:
-        arguments = cast("Mapping[str, Any]", inputs)
-        values = list(arguments.values())
-        return to_text(values[0]) if len(values) == 1 else to_json(arguments)
-    return to_text(input_str)
+    if not isinstance(inputs, Mapping) or not inputs:
+        return to_text(input_str)
+    arguments = plain(cast("Mapping[str, Any]", inputs))  # which hides secrets by their names
+    if isinstance(arguments, dict) and len(arguments) == 1:
+        return to_text(next(iter(arguments.values())))
+    return to_json(arguments)
 
 
 def tool_output(value: object) -> str:
@@ -58,7 +66,7 @@ def tool_output(value: object) -> str:
 
 def documents_json(documents: object) -> str:
     """Retrieved documents as JSON: content, and id, score and source where they are known."""
-    if not isinstance(documents, Sequence):
+    if not isinstance(documents, Sequence) or isinstance(documents, str):
         return to_json(documents)
     rows: list[dict[str, object]] = []
     for document in cast("Sequence[object]", documents):
@@ -73,24 +81,33 @@ def documents_json(documents: object) -> str:
 
 
 def _readable(value: object, keys: tuple[str, ...]) -> str:
+    try:
+        return _found(value, keys, 0)
+    except Exception:  # noqa: BLE001 - a container of the application's own may raise anything
+        return to_text(value)
+
+
+def _found(value: object, keys: tuple[str, ...], depth: int) -> str:
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, BaseMessage):
         return message_text(value) or to_json(value)
     if isinstance(value, PromptValue):
         return to_text(value.to_string())
+    if depth >= _DEEPEST:
+        return to_text(value)
     if isinstance(value, AgentFinish):
-        return _readable(cast("object", value.return_values), _OUTPUT_KEYS)
+        return _found(cast("object", value.return_values), _OUTPUT_KEYS, depth + 1)
     if isinstance(value, Mapping):
         fields = cast("Mapping[str, object]", value)
-        for key in keys:
-            if fields.get(key) is not None:
-                return _readable(fields[key], keys)
-        if len(fields) == 1:
-            return _readable(next(iter(fields.values())), keys)
-        return to_json(fields)
+        key = next((key for key in keys if fields.get(key) is not None), None)
+        if key is None and len(fields) == 1:
+            key = next(iter(fields))
+        if key is None or is_secret_key(str(key)):
+            return to_json(fields)
+        return _found(fields[key], keys, depth + 1)
     message = _last_message(value)
-    return to_text(value) if message is None else _readable(message, keys)
+    return to_text(value) if message is None else _found(message, keys, depth + 1)
 
 
 def _last_message(value: object) -> BaseMessage | None:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
+from langchain_core.callbacks import BaseCallbackManager
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
-from opentelemetry.instrumentation.utils import unwrap
-from wrapt import wrap_function_wrapper
+from wrapt import FunctionWrapper
 
 from clearml_otel.langchain.handler import LangChainSpanHandler
-
-_MODULE = "langchain_core.callbacks.base"
-_METHODS = ("BaseCallbackManager.__init__", "BaseCallbackManager.add_handler")
 
 
 class LangChainInstrumentor(BaseInstrumentor):
@@ -23,9 +20,8 @@ class LangChainInstrumentor(BaseInstrumentor):
     the spans, True by default); ``uninstrument()`` removes this layer only and ends open spans.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._handler: LangChainSpanHandler | None = None
+    # of the class: the base class makes one instance only, but runs __init__ on each call
+    _layer: _Layer | None = None
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """The versions of LangChain that this works with."""
@@ -41,33 +37,57 @@ class LangChainInstrumentor(BaseInstrumentor):
             capture_content=kwargs.get("capture_content", True) is not False,
         )
 
-        def after_init(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> None:
-            wrapped(*args, **kwargs)
-            if handler.spans.active and not _has_ours(instance):
-                instance.add_handler(handler, True)
-
-        def add_handler(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> None:
-            added = args[0] if args else kwargs.get("handler")
-            if isinstance(added, LangChainSpanHandler) and added is not handler:
-                # a handler passed by hand takes this run over, so that it makes one span
-                instance.remove_handler(handler)
-            elif added is handler and _has_ours(instance):
-                return
-            wrapped(*args, **kwargs)
-
-        wrap_function_wrapper(_MODULE, _METHODS[0], after_init)
-        wrap_function_wrapper(_MODULE, _METHODS[1], add_handler)
-        self._handler = handler
+        LangChainInstrumentor._layer = _Layer(handler)
 
     def _uninstrument(self, **kwargs: Any) -> None:
-        from langchain_core.callbacks import BaseCallbackManager
-
-        for method in _METHODS:
-            unwrap(BaseCallbackManager, method.rpartition(".")[2])
-        if self._handler is not None:
-            self._handler.spans.close()
-            self._handler = None
+        if self._layer is not None:
+            self._layer.remove()
+            LangChainInstrumentor._layer = None
 
 
-def _has_ours(manager: Any) -> bool:
-    return any(isinstance(item, LangChainSpanHandler) for item in manager.handlers)
+class _Layer:
+    """What one ``instrument()`` puts on LangChain's callback managers."""
+
+    def __init__(self, handler: LangChainSpanHandler) -> None:
+        self._handler = handler
+        self._wrappers = {
+            "__init__": FunctionWrapper(BaseCallbackManager.__init__, self._after_init),
+            "add_handler": FunctionWrapper(BaseCallbackManager.add_handler, self._add_handler),
+        }
+        for name, wrapper in self._wrappers.items():
+            setattr(BaseCallbackManager, name, wrapper)
+
+    def remove(self) -> None:
+        """Stop making spans, also in managers that were made before; end the open ones.
+
+        Where somebody else has wrapped a method after us, our wrapper stays below theirs and does
+        nothing any more: taking it out would take theirs out too.
+        """
+        self._handler.spans.close()
+        for name, wrapper in self._wrappers.items():
+            if vars(BaseCallbackManager).get(name) is wrapper:
+                setattr(BaseCallbackManager, name, wrapper.__wrapped__)
+
+    def _after_init(
+        self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any
+    ) -> None:
+        wrapped(*args, **kwargs)
+        if self._handler.spans.active and not _has_active(instance):
+            instance.add_handler(self._handler, True)
+
+    def _add_handler(
+        self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any
+    ) -> None:
+        added = args[0] if args else kwargs.get("handler")
+        if added is not self._handler and _is_active(added):
+            # a handler passed by hand takes this run over, so that it makes one span
+            instance.remove_handler(self._handler)
+        wrapped(*args, **kwargs)
+
+
+def _is_active(handler: object) -> bool:
+    return isinstance(handler, LangChainSpanHandler) and handler.spans.active
+
+
+def _has_active(manager: Any) -> bool:
+    return any(_is_active(item) for item in manager.handlers)

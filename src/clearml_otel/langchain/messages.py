@@ -24,6 +24,9 @@ _ROLES: Final[Mapping[str, str]] = {
     "ToolMessageChunk": "tool",
     "function": "tool",
 }
+_INNER_KEYS: Final = ("source", "image_url", "input_audio", "file")
+_DATA_KEYS: Final = ("data", "base64", "bytes", "file_data", "b64_json")
+_MIME_KEYS: Final = ("mime_type", "media_type", "format")
 _REASONING: Final = frozenset({"reasoning", "thinking"})
 _TOOL_BLOCKS: Final = frozenset({"tool_use", "tool_call", "tool_call_chunk", "function_call"})
 
@@ -56,9 +59,23 @@ def output_message(text: object, message: object, finish_reason: str | None) -> 
 
 
 def message_text(message: BaseMessage) -> str:
-    """The text of a message, its other parts left out."""
-    parts = cast("list[Part]", _parts(message))
-    return "".join(str(part["content"]) for part in parts if part.get("type") == "text")
+    """The text of a message, its other parts left out; a tool's message is its response."""
+    texts: list[str] = []
+    for part in cast("list[Part]", _parts(message)):
+        if part["type"] == "text":
+            texts.append(str(part["content"]))
+        elif part["type"] == "tool_call_response":
+            texts.append(_response_text(part["response"]))
+    return "".join(texts)
+
+
+def _response_text(response: Json) -> str:
+    """A tool's response; content blocks are read as the texts that they hold."""
+    if isinstance(response, list):
+        blocks = [block for block in response if isinstance(block, dict)]
+        if blocks and all(isinstance(block.get("text"), str) for block in blocks):
+            return "".join(str(block["text"]) for block in blocks)
+    return to_text(response)
 
 
 def _message(message: object) -> dict[str, Json]:
@@ -126,20 +143,30 @@ def _block(block: dict[str, Any]) -> list[Json]:
 
 def _media(kind: str, block: dict[str, Any]) -> Json:
     """An image, a file or audio by reference: never its bytes."""
-    source = block.get("image_url") or block.get("url") or block.get("source") or block
-    url = cast("dict[str, Any]", source).get("url") if isinstance(source, dict) else source
-    modality = kind.removesuffix("_url").removeprefix("input_") or "file"
-    part: Part = {"type": "uri", "modality": modality}
-    if mime := block.get("mime_type") or block.get("media_type"):
-        part["mime_type"] = str(mime)
+    fields, url = _media_fields(kind, block)
+    data = next((fields[key] for key in _DATA_KEYS if fields.get(key)), None)
+    mime = next((str(fields[key]) for key in _MIME_KEYS if fields.get(key)), None)
     if isinstance(url, str) and url.startswith("data:"):
-        head = url.partition(",")[0]
-        part |= {"type": "blob", "mime_type": head[5:].partition(";")[0], "size": len(url)}
-    elif isinstance(url, str):
-        part["uri"] = clean_text(url, 2_000)
-    elif file_id := block.get("file_id") or block.get("id"):
-        part |= {"type": "file", "file_id": to_text(file_id)}
-    else:
-        data = block.get("data") or block.get("base64")
-        part |= {"type": "blob", "size": len(data) if isinstance(data, (str, bytes)) else 0}
-    return part
+        data, url = url, None
+    if isinstance(data, str) and data.startswith("data:"):
+        mime = data.partition(",")[0][5:].partition(";")[0] or mime
+    part: Part = {"modality": kind.removesuffix("_url").removeprefix("input_") or "file"}
+    if mime:
+        part["mime_type"] = clean_text(mime, 200)
+    if data is not None:
+        size = len(data) if isinstance(data, (str, bytes)) else 0
+        return part | {"type": "blob", "size": size}
+    if isinstance(url, str):
+        return part | {"type": "uri", "uri": clean_text(url, 2_000)}
+    if file_id := fields.get("file_id") or fields.get("id"):
+        return part | {"type": "file", "file_id": to_text(file_id)}
+    return part | {"type": kind or "unknown"}
+
+
+def _media_fields(kind: str, block: dict[str, Any]) -> tuple[dict[str, Any], object]:
+    """A block's fields with those of the object in it that providers put them into, and its URL."""
+    inner = next((block[key] for key in (kind, *_INNER_KEYS) if block.get(key)), None)
+    if isinstance(inner, dict):
+        fields = block | cast("dict[str, Any]", inner)
+        return fields, fields.get("url")
+    return block, inner if isinstance(inner, str) else block.get("url")

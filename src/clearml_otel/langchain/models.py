@@ -25,6 +25,7 @@ _NUMBERS: Final[Mapping[str, tuple[str, ...]]] = {
     names.REQUEST_FREQUENCY_PENALTY: ("frequency_penalty",),
     names.REQUEST_PRESENCE_PENALTY: ("presence_penalty",),
 }
+_FINISH_KEYS: Final = ("finish_reason", "stop_reason", "stopReason")
 _INPUT_TOKENS: Final = ("prompt_tokens", "input_tokens", "prompt_token_count", "inputTokens")
 _OUTPUT_TOKENS: Final = (
     "completion_tokens",
@@ -84,7 +85,9 @@ def response_attributes(response: LLMResult, generations: Sequence[Generation]) 
     message_id = next((message.id for message in messages if message), None)
     if response_id := _first([output, *metadata], ("id",)) or message_id:
         yield names.RESPONSE_ID, to_text(response_id)
-    reasons = [finish_reason(item) or "" for item in generations]
+    # Bedrock's completions say it once, beside the answers
+    common = _first([output], _FINISH_KEYS)
+    reasons = [finish_reason(item) or to_text(common or "") for item in generations]
     if any(reasons):
         yield names.RESPONSE_FINISH_REASONS, reasons
     logprobs = [
@@ -121,8 +124,10 @@ def usage_attributes(response: LLMResult, generations: Sequence[Generation]) -> 
     sources = [_mapping(getattr(_message(item), "usage_metadata", None)) for item in generations]
     sources += [_mapping(output.get(key)) for key in ("token_usage", "usage")]
     for item in generations:
-        info = _mapping(item.generation_info)
-        sources += [_mapping(info.get(key)) for key in ("token_usage", "usage", "usage_metadata")]
+        extra = _mapping(getattr(_message(item), "response_metadata", None))
+        for said in (extra, _mapping(item.generation_info)):
+            keys = ("token_usage", "usage", "usage_metadata")
+            sources += [_mapping(said.get(key)) for key in keys]
     told = _INPUT_TOKENS + _OUTPUT_TOKENS
     usage = next((source for source in sources if _first([source], told) is not None), None)
     if usage is None:

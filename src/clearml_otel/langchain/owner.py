@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from opentelemetry import context as otel_context
 
 from clearml_otel import attributes as names
+from clearml_otel.langchain.values import clean_text, to_text
 from clearml_otel.session_context import SESSION_CONTEXT_KEY
 
 _METADATA_KEYS: Final = ("session_id", "conversation_id", "thread_id")
@@ -41,8 +42,10 @@ def session_attributes(metadata: Mapping[str, object]) -> dict[str, str]:
     """
     name = otel_context.get_value(SESSION_CONTEXT_KEY)
     if isinstance(name, str) and name:
+        name = clean_text(name, 1_000)
         return {names.SESSION_NAME: name, names.SESSION_ID: name, names.CONVERSATION_ID: name}
-    value = next((metadata[key] for key in _METADATA_KEYS if metadata.get(key)), None)
+    value = next((metadata[k] for k in _METADATA_KEYS if metadata.get(k) not in (None, "")), None)
     if value is None:
         return {}
-    return {names.SESSION_ID: str(value), names.CONVERSATION_ID: str(value)}
+    session = clean_text(to_text(value), 1_000)
+    return {names.SESSION_ID: session, names.CONVERSATION_ID: session}

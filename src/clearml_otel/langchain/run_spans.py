@@ -7,6 +7,7 @@ swallow unrelated traces.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias, cast
@@ -23,7 +24,7 @@ from clearml_otel.langchain.guard import collected
 from clearml_otel.langchain.owner import Owner, session_attributes
 from clearml_otel.langchain.runs import OpenRun, OpenRuns
 from clearml_otel.langchain.sequence import next_seq, process_id
-from clearml_otel.langchain.values import to_json, to_text
+from clearml_otel.langchain.values import safe_str, to_text
 from clearml_otel.version import __version__
 
 Content: TypeAlias = "Mapping[str, Callable[[], str]]"
@@ -69,6 +70,10 @@ class RunSpans:
 
     def __len__(self) -> int:
         return len(self._runs)
+
+    def after_fork(self) -> None:
+        """In a forked child: the parent ends its runs."""
+        self._runs.after_fork()
 
     def open_run(self, run_id: UUID | None) -> OpenRun | None:
         """The open run of that id."""
@@ -117,13 +122,7 @@ class RunSpans:
             **fixed,
             **session,
         }
-        if parent_id := kwargs.get("parent_run_id"):
-            attributes[names.RUN_PARENT_ID] = str(parent_id)
-        if self._owner is not None:
-            attributes.update(self._owner.start_attributes())
-        if tags := kwargs.get("tags"):
-            attributes[names.TAGS] = [to_text(tag) for tag in tags]
-        attributes.update(collected("metadata", metadata_attributes(metadata)))
+        attributes.update(collected("start", self._common_attributes(kwargs, metadata)))
         if self.capture_content:
             attributes.update(collected("content", computed(content)))
         span = self._tracer.start_span(
@@ -133,6 +132,17 @@ class RunSpans:
             attributes=attributes,
         )
         self._runs.add(run_id, OpenRun(span, run_type, session))
+
+    def _common_attributes(
+        self, kwargs: Mapping[str, Any], metadata: Mapping[str, Any]
+    ) -> Iterator[tuple[str, Any]]:
+        if parent_id := kwargs.get("parent_run_id"):
+            yield names.RUN_PARENT_ID, str(parent_id)
+        if self._owner is not None:
+            yield from self._owner.start_attributes().items()
+        if tags := kwargs.get("tags"):
+            yield names.TAGS, [to_text(tag) for tag in tags]
+        yield from metadata_attributes(metadata)
 
     def end(
         self,
@@ -177,10 +187,10 @@ class RunSpans:
             if is_control_flow(error):
                 yield names.INTERRUPTED, True
                 return
-            yield names.ERROR_TYPE, type(error).__qualname__
-            message = to_text(str(error))
-            yield names.ERROR_MESSAGE, message
+            message = safe_str(error)
             run.span.set_status(Status(StatusCode.ERROR, message[:1_000]))
+            yield names.ERROR_TYPE, type(error).__qualname__
+            yield names.ERROR_MESSAGE, message
 
         self.end(run_id, run_type, kwargs, attributes)
 
@@ -221,7 +231,8 @@ class RunSpans:
     def _close_out(self, run: OpenRun, seq: int, said: dict[str, Any]) -> None:
         said[names.END_SEQ] = seq
         if run.overflow:
-            said[names.EVENTS_OVERFLOW] = to_json(run.overflow)
+            # its texts are bounded already, and none of its entries may go
+            said[names.EVENTS_OVERFLOW] = json.dumps(run.overflow, ensure_ascii=False)
         if self._owner is not None:
             said.update(self._owner.end_attributes())
         run.span.set_attributes(said)

@@ -57,6 +57,11 @@ class OpenRuns:
         self._runs: dict[UUID, OpenRun] = {}
         self._lock = threading.Lock()
 
+    def after_fork(self) -> None:
+        """In a forked child: the parent ends its runs, and a thread may hold the lock."""
+        self._runs = {}
+        self._lock = threading.Lock()
+
     def __len__(self) -> int:
         return len(self._runs)
 

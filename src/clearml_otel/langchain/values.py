@@ -18,33 +18,47 @@ Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | Non
 
 MAX_TEXT: Final = 262_144
 """Characters of one text; longer ones are cut."""
+MAX_TOTAL: Final = 4 * MAX_TEXT
+"""Characters of one value with everything in it, about."""
 MAX_ITEMS: Final = 2_000
 """Elements of one container; the rest is counted."""
 MAX_DEPTH: Final = 16
 HIDDEN: Final = "**********"
 
-_SECRET_KEY: Final = re.compile(
-    r"(api_?key|secret|passw(or)?d|authorization|access_?token|auth_?token|bearer|credential"
-    r"|private_?key|session_?token|^token$|_token$)",
-    re.IGNORECASE,
+_SECRET: Final = re.compile(
+    "apikey|secret|passw|authorization|credential|privatekey|bearer|(?:^|access|auth|session|refresh"
+    "|security|api|id|bot|client|user|hf|hub)token$"
 )
-_NOT_SECRET: Final = frozenset({"max_token", "stop_token", "eos_token", "pad_token", "bos_token"})
-_URL_USERINFO: Final = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)")
+_SEPARATORS: Final = str.maketrans("", "", "-_. ")
+_URL_USERINFO: Final = re.compile(r"""(?<=://)[^/\s?#"'<>]+(?=@)""")
 _LARGEST_INT: Final = 1 << 63
+_NODE: Final = 8  # what an element costs of the total, besides its text
 
 
 def is_secret_key(key: str) -> bool:
     """Whether a field of this name holds something that may leave in no span, log or file."""
-    return bool(_SECRET_KEY.search(key)) and key.lower() not in _NOT_SECRET
+    return bool(_SECRET.search(key.lower().translate(_SEPARATORS)))
 
 
 def clean_text(text: str, limit: int = MAX_TEXT) -> str:
     """Text that every encoder takes: no lone surrogates, no URL credentials, bounded length."""
-    if len(text) > limit:
-        text = f"{text[:limit]}… [cut from {len(text)} characters]"
+    length = len(text)
+    if length > 2 * limit:
+        text = text[: 2 * limit]
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode("utf-8")
-    return _URL_USERINFO.sub(HIDDEN, text) if "://" in text else text
+    if "://" in text:
+        # before the cut, which may take away the sign that ends the credentials
+        text = _URL_USERINFO.sub(HIDDEN, text)
+    return f"{text[:limit]}… [cut from {length} characters]" if length > limit else text
+
+
+def safe_str(value: object) -> str:
+    """``str(value)``, or the type's name where it raises."""
+    try:
+        return clean_text(str(value))
+    except Exception as error:  # noqa: BLE001 - the value's own code may raise anything
+        return f"<{type(value).__name__}: {type(error).__name__} while reading it>"
 
 
 def to_json(value: object) -> str:
@@ -54,51 +68,80 @@ def to_json(value: object) -> str:
 
 def to_text(value: object) -> str:
     """Text as it is, anything else as JSON."""
-    return clean_text(value) if isinstance(value, str) else to_json(value)
+    return clean_text(value) if type(value) is str else to_json(value)
 
 
-def plain(value: object, _depth: int = 0, _parents: tuple[int, ...] = ()) -> Json:
+def plain(value: object) -> Json:
     """Any value as what JSON knows, bounded in depth and size, secrets hidden."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return clean_text(value)
-    if isinstance(value, int):
-        return int(value) if -_LARGEST_INT <= value < _LARGEST_INT else str(value)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else str(value)
-    if isinstance(value, (bytes, bytearray)):
-        return f"<{len(value)} bytes>"
-    if _depth >= MAX_DEPTH or id(value) in _parents:
-        return f"<{type(value).__name__}>"
-    inner = _depth + 1, (*_parents, id(value))
-    try:
+    return _Encoder().encode(value, 0, ())
+
+
+class _Encoder:
+    """Encodes one value; counts what it spends, so that shared parts do not multiply."""
+
+    def __init__(self) -> None:
+        self._left = MAX_TOTAL
+
+    def encode(self, value: object, depth: int, parents: tuple[int, ...]) -> Json:
+        self._left -= _NODE
+        try:
+            return self._encode(value, depth, parents)
+        except Exception as error:  # noqa: BLE001 - the value's own code may raise anything
+            return f"<{type(value).__name__}: {type(error).__name__} while reading it>"
+
+    def _encode(self, value: object, depth: int, parents: tuple[int, ...]) -> Json:
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, int):
+            return _integer(value)
+        if isinstance(value, float):
+            return float(value) if math.isfinite(value) else str(value)
+        if isinstance(value, (bytes, bytearray)):
+            return f"<{len(value)} bytes>"
+        if depth >= MAX_DEPTH or id(value) in parents:
+            return f"<{type(value).__name__}>"
+        inner = depth + 1, (*parents, id(value))
         fields = _fields(value)
         if fields is not None:
-            return _object(fields, *inner)
+            return self._object(fields, *inner)
         elements = _elements(value)
-        return clean_text(str(value)) if elements is None else _array(elements, *inner)
-    except Exception as error:  # noqa: BLE001 - the value's own code may raise anything
-        return f"<{type(value).__name__}: {type(error).__name__} while reading it>"
+        return self._text(str(value)) if elements is None else self._array(elements, *inner)
+
+    def _text(self, text: str) -> str:
+        text = clean_text(text, max(0, min(MAX_TEXT, self._left)))
+        self._left -= len(text)
+        return text
+
+    def _object(self, fields: Mapping[Any, Any], depth: int, parents: tuple[int, ...]) -> Json:
+        result: dict[str, Json] = {}
+        for index, (key, item) in enumerate(fields.items()):
+            if index == MAX_ITEMS or self._left <= 0:
+                result["…"] = f"{len(fields) - index} more"
+                break
+            name = clean_text(str(key), 1_000)
+            self._left -= len(name)
+            hide = is_secret_key(name) and item is not None and not isinstance(item, bool)
+            result[name] = HIDDEN if hide else self.encode(item, depth, parents)
+        return result
+
+    def _array(self, elements: list[object], depth: int, parents: tuple[int, ...]) -> Json:
+        result: list[Json] = []
+        for index, item in enumerate(elements):
+            if index == MAX_ITEMS or self._left <= 0:
+                result.append(f"… {len(elements) - index} more")
+                break
+            result.append(self.encode(item, depth, parents))
+        return result
 
 
-def _object(fields: Mapping[Any, Any], depth: int, parents: tuple[int, ...]) -> Json:
-    result: dict[str, Json] = {}
-    for index, (key, item) in enumerate(fields.items()):
-        if index == MAX_ITEMS:
-            result["…"] = f"{len(fields) - MAX_ITEMS} more"
-            break
-        name = clean_text(str(key), 1_000)
-        hide = is_secret_key(name) and isinstance(item, (str, bytes))
-        result[name] = HIDDEN if hide else plain(item, depth, parents)
-    return result
-
-
-def _array(elements: list[object], depth: int, parents: tuple[int, ...]) -> Json:
-    result = [plain(item, depth, parents) for item in elements[:MAX_ITEMS]]
-    if len(elements) > MAX_ITEMS:
-        result.append(f"… {len(elements) - MAX_ITEMS} more")
-    return result
+def _integer(value: int) -> Json:
+    if -_LARGEST_INT <= value < _LARGEST_INT:
+        return int(value)
+    # Python refuses to print integers of more than 4,300 digits
+    digits = value.bit_length() < 10_000
+    return str(value) if digits else f"<integer of {value.bit_length()} bits>"
 
 
 def _elements(value: object) -> list[object] | None:

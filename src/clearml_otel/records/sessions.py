@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from clearml_otel import attributes as names
 from clearml_otel.spans import SpanRecord
 
-_KEYS: Final = (names.TRACKER_SESSION, names.SESSION_NAME, names.SESSION_ID, names.CONVERSATION_ID)
+_KEYS: Final = (names.SESSION_NAME, names.SESSION_ID, names.CONVERSATION_ID)
 
 
 class SessionKey(NamedTuple):
@@ -16,6 +16,7 @@ class SessionKey(NamedTuple):
 
     source: str
     value: str
+    flush: str = ""
 
     @property
     def name(self) -> str | None:
@@ -51,8 +52,9 @@ def group_sessions(spans: Iterable[SpanRecord]) -> dict[SessionKey, list[SpanRec
 
 def session_key(span: SpanRecord) -> SessionKey | None:
     """What one span says of its session."""
-    for source in _KEYS:
+    flush = str(span.attributes.get(names.TRACKER_SESSION) or "")
+    for source in (names.SESSION_NAME,) if flush else _KEYS:
         value = span.attributes.get(source)
         if value not in (None, ""):
-            return SessionKey(source, str(value))
-    return None
+            return SessionKey(source, str(value), flush)
+    return SessionKey(names.TRACKER_SESSION, flush) if flush else None

@@ -51,11 +51,7 @@ def records_of(request: Message, pick: Pick) -> Iterator[SpanRecord]:
 def _record(
     span: Message, resource: Attributes, scope: str, version: str, pick: Pick
 ) -> SpanRecord:
-    if len(span.trace_id) != 16 or len(span.span_id) != 8:
-        raise SpanDecodeError(
-            f"span {span.name!r} has ids of {len(span.trace_id)} and {len(span.span_id)} bytes"
-            " where OTLP wants 16 and 8"
-        )
+    _check_ids(span)
     flags = span.flags or 0
     status = span.status
     return SpanRecord(
@@ -67,8 +63,8 @@ def _record(
         ),
         name=span.name or "",
         kind=_name_of(_KINDS, span.kind),
-        start_time_ns=span.start_time_unix_nano or 0,
-        end_time_ns=span.end_time_unix_nano or None,
+        start_time_ns=in_range(span.start_time_unix_nano or 0, 0, 1 << 64),
+        end_time_ns=in_range(span.end_time_unix_nano or 0, 0, 1 << 64) or None,
         status=_name_of(_STATUSES, status.code) if status else "unset",
         status_description=(status.message or "") if status else "",
         attributes=_attributes(span.attributes, pick),
@@ -98,6 +94,25 @@ def _record(
         dropped_events=span.dropped_events_count or 0,
         dropped_links=span.dropped_links_count or 0,
     )
+
+
+def _check_ids(span: Message) -> None:
+    """Ids of other lengths come from a broken encoder, and would tie spans together wrongly."""
+    if len(span.trace_id) != 16 or len(span.span_id) != 8:
+        raise SpanDecodeError(
+            f"span {span.name!r} has ids of {len(span.trace_id)} and {len(span.span_id)} bytes"
+            " where OTLP wants 16 and 8"
+        )
+    links_fit = all(len(link.trace_id) == 16 and len(link.span_id) == 8 for link in span.links)
+    if len(span.parent_span_id or b"") not in {0, 8} or not links_fit:
+        raise SpanDecodeError(f"span {span.name!r} has a parent or link with ids of wrong lengths")
+
+
+def in_range(number: int, least: int, end: int) -> int:
+    """The number, where OTLP has room for it."""
+    if not least <= number < end:
+        raise SpanDecodeError(f"the number {number} is out of OTLP's range")
+    return number
 
 
 def _name_of(names: tuple[str, ...], code: int | None) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias, cast
 from opentelemetry.proto_json.common.v1.common import AnyValue
 from opentelemetry.proto_json.trace.v1.trace import TracesData
 
-from clearml_otel.spans.otlp import records_of
+from clearml_otel.spans.otlp import in_range, records_of
 from clearml_otel.spans.record import Attributes, AttributeValue, SpanDecodeError, SpanRecord
 
 Json: TypeAlias = dict[str, Any]
@@ -72,20 +72,19 @@ def from_otlp_json(body: bytes | str) -> list[SpanRecord]:
     """
     try:
         document: Any = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SpanDecodeError(f"not JSON: {error}") from error
     if not isinstance(document, dict):
         raise SpanDecodeError("not an OTLP JSON object with resourceSpans")
     fields = cast("Json", document)
     if fields and "resourceSpans" not in fields:
-        raise SpanDecodeError(
-            f"no OTLP trace data: it has {', '.join(sorted(fields))[:80]} but no resourceSpans"
-        )
+        found = ascii(", ".join(sorted(fields)))[1:80]
+        raise SpanDecodeError(f"no OTLP trace data: it has {found} but no resourceSpans")
     try:
         return list(records_of(TracesData.from_dict(fields), _any_value))
     except SpanDecodeError:
         raise
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise SpanDecodeError(f"not OTLP trace data: {error}") from error
 
 
@@ -194,7 +193,7 @@ def _any_value(message: AnyValue | None) -> AttributeValue:
     if message.bool_value is not None:
         return message.bool_value
     if message.int_value is not None:
-        return message.int_value
+        return in_range(message.int_value, -_INT64, _INT64)
     if message.double_value is not None:
         return float(message.double_value)
     if message.array_value is not None:

@@ -1,0 +1,88 @@
+"""Message JSON as the text of the `prompts` and `text` columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    get_buffer_string,
+)
+
+from clearml_otel.conventions.messages import prompt_text, text_of_parts
+from clearml_otel.langchain.messages import input_messages
+
+
+def text(content: str) -> dict[str, Any]:
+    return {"type": "text", "content": content}
+
+
+def test_a_completions_prompt_stands_alone() -> None:
+    messages = [{"role": "user", "parts": [text("Tell me a joke")]}]
+    assert prompt_text(messages, chat=False) == "Tell me a joke"
+
+
+def test_a_chat_is_what_langchain_prints_of_it() -> None:
+    chat: list[BaseMessage] = [
+        SystemMessage("be short"),
+        HumanMessage("why?"),
+        AIMessage("because"),
+        HumanMessage("no, why?"),
+    ]
+    assert prompt_text(input_messages(chat), chat=True) == get_buffer_string(chat)
+
+
+@pytest.mark.parametrize(
+    ("messages", "wanted"),
+    [
+        (None, None),
+        ([], None),
+        (3, None),
+        ({}, None),
+        ("cut off [{", "cut off [{"),
+        ([3, None, "x"], None),
+        ([{"role": "user"}], "Human: "),
+        ([{"parts": [text("a")]}], ": a"),
+        ([{"role": "critic", "parts": [text("a"), text("b")]}], "critic: ab"),
+        ([{"role": "user", "parts": "x"}], "Human: "),
+        ([{"role": "user", "parts": [{"type": "text"}]}], "Human: "),
+        (
+            [{"role": "tool", "parts": [{"type": "tool_call_response", "response": "42"}]}],
+            "Tool: 42",
+        ),
+        (
+            [{"role": "tool", "parts": [{"type": "tool_call_response", "response": {"a": 1}}]}],
+            'Tool: {"a": 1}',
+        ),
+        (
+            [
+                {
+                    "role": "assistant",
+                    "parts": [{"type": "tool_call", "name": "f", "arguments": {"é": 1}}],
+                }
+            ],
+            'AI: [tool call f({"é": 1})]',
+        ),
+        (
+            [{"role": "user", "parts": [{"type": "blob", "mime_type": "image/png"}]}],
+            "Human: [blob image/png]",
+        ),
+        ([{"role": "user", "parts": [{"type": "uri", "modality": "image"}]}], "Human: [uri image]"),
+        ([{"role": "user", "parts": [{}]}], "Human: [part]"),
+        ([{"role": "assistant", "parts": [{"type": "reasoning", "content": "hm"}]}], "AI: hm"),
+    ],
+    ids=repr,
+)
+def test_prompts_of_any_shape(messages: object, wanted: str | None) -> None:
+    assert prompt_text(messages, chat=True) == wanted
+
+
+def test_an_answers_text_is_its_text_parts() -> None:
+    parts = [text("a"), {"type": "reasoning", "content": "hm"}, {"type": "tool_call"}, text("b")]
+    assert text_of_parts(parts) == "ab"
+    assert text_of_parts(None) is None
+    assert text_of_parts([]) == ""

@@ -1,0 +1,123 @@
+"""A forked child publishes its own runs, the parent its own, each once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.session_files import read_zip
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+TESTS = Path(__file__).parents[2]
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("CLEARML_", "OTEL_", "LANGSMITH_", "LANGCHAIN_"))
+    }
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        env={**inherited, "PYTHONPATH": str(TESTS)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("when", ["early", "late"])
+def test_each_process_publishes_its_own_runs_once(tmp_path: Path, when: str) -> None:
+    done = run(TESTS / "support" / "forking_program.py", tmp_path, when)
+    assert done.returncode == 0, done.stderr
+    found = [
+        (series, row["prompts"])
+        for path in sorted(tmp_path.rglob("*.zip"))
+        for (metric, series, _), table in read_zip(path).tables.items()
+        if metric == "Session Analysis"
+        for row in table.dicts()
+    ]
+    prompts = sorted(prompt for _, prompt in found)
+    wanted = ["child", "parent after", "parent before"]
+    assert prompts == (sorted([*wanted, "parent between"]) if when == "late" else wanted)
+    (child,) = [series for series, prompt in found if prompt == "child"]
+    assert child.startswith("mine (process ")
+    assert ("mine", "parent after") in found
+
+
+HELD = """
+import os, sys, threading
+{setup}
+entered = threading.Event()
+
+def hold():
+    with {lock}:
+        entered.set()
+        threading.Event().wait()
+
+threading.Thread(target=hold, daemon=True).start()
+entered.wait()
+child = os.fork()
+if child == 0:
+    {call}
+    os._exit(7)
+print(child, flush=True)
+os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+SPANS = """
+from uuid import uuid4
+from opentelemetry.sdk.trace import TracerProvider
+from clearml_otel.langchain import LangChainSpanHandler
+handler = LangChainSpanHandler(TracerProvider())
+params = {}
+"""
+START = "handler.on_llm_start({}, ['q'], run_id=uuid4(), invocation_params=params, batch_size=2)"
+LIVE = """
+from opentelemetry.sdk.trace import TracerProvider
+from clearml_otel.pipeline.live_log import LiveLog
+live = LiveLog()
+span = TracerProvider().get_tracer("t").start_span("s")
+"""
+CASES = {
+    "diagnostics": (
+        "from clearml_otel import diagnostics",
+        "diagnostics._lock",
+        "diagnostics.report('kind', 'line')",
+    ),
+    "lifecycle": (
+        "from clearml_otel import lifecycle",
+        "lifecycle._lock",
+        "lifecycle._close_all()",
+    ),
+    "ownership": (
+        "from clearml_otel import Settings, Tracker, ownership",
+        "ownership._lock",
+        "ownership.serve(Tracker(Settings(task_name='abc', offline=True)))",
+    ),
+    "open runs": (SPANS, "handler.spans._runs._lock", START),
+    "batches": (SPANS, "handler._batches._lock", START),
+    "live log": (LIVE, "live._lock", "live.on_start(span)"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_lock_held_while_forking_does_not_hang_the_child(case: str) -> None:
+    """Threads of the parent may be anywhere in this package when it forks."""
+    setup, lock, call = CASES[case]
+    program = HELD.format(setup=setup, lock=lock, call=call)
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    try:
+        assert process.wait(5) == 7
+    except subprocess.TimeoutExpired:
+        os.kill(child, signal.SIGKILL)
+        process.wait(5)
+        pytest.fail(f"the child waits for ever for the lock of {case}")

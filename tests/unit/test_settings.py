@@ -1,0 +1,238 @@
+"""Settings: keyword, else variable, else default; and what is said of each bad value."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clearml_otel import diagnostics
+from clearml_otel.settings import ENV_PREFIX, TASK_TYPES, Settings, SettingsError, offline_mode
+
+FIELDS = {item.name: item for item in dataclasses.fields(Settings)}
+# a keyword, a variable's text and what each means
+VALUES: dict[str, tuple[object, str, object]] = {
+    "project_name": ("by keyword", "by variable", "by variable"),
+    "task_name": ("by keyword", "by variable", "by variable"),
+    "task_type": ("training", "testing", "testing"),
+    "tags": (["a", "b"], "c, d,,", ("c", "d")),
+    "session_name": ("by keyword", "by variable", "by variable"),
+    "complexity_metrics": (False, "off", False),
+    "visualize": (True, "yes", True),
+    "visualize_model": ("en_core_web_md", "en_core_web_lg", "en_core_web_lg"),
+    "stream_logs": (True, "1", True),
+    "store_code": (True, "TRUE", True),
+    "capture_content": (False, "No", False),
+    "offline": (True, "on", True),
+    "offline_folder": ("/by/keyword", "/by/variable", "/by/variable"),
+    "request_timeout_s": (1, "2.5", 2.5),
+    "flush_timeout_s": (1, "2.5", 2.5),
+    "shutdown_timeout_s": (0, "3600", 3600.0),
+    "max_buffered_spans": (1, "25", 25),
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*(ENV_PREFIX + name.upper() for name in FIELDS), "CLEARML_OFFLINE_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    for kind in diagnostics.occurrences():
+        diagnostics.forget(kind)
+
+
+def test_every_setting_is_tested_and_described() -> None:
+    assert set(VALUES) == set(FIELDS)
+    for name in FIELDS:
+        assert f"\n        {name}: " in str(Settings.__doc__) or f"\n    {name}: " in str(
+            Settings.__doc__
+        )
+
+
+def test_defaults() -> None:
+    settings = Settings.load()
+    for name, item in FIELDS.items():
+        if name != "task_name":
+            assert getattr(settings, name) == item.default
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_keyword_over_variable_over_default(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    keyword, text, wanted = VALUES[name]
+    monkeypatch.setenv(ENV_PREFIX + name.upper(), text)
+    assert getattr(Settings.load(), name) == wanted
+    expected = tuple(keyword) if isinstance(keyword, list) else keyword
+    assert getattr(Settings.load(**{name: keyword}), name) == expected
+    # None stands for "not given"
+    assert getattr(Settings.load(**{name: None}), name) == wanted
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_blank_variable_is_not_set(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENV_PREFIX + name.upper(), "  ")
+    settings = Settings.load()
+    if name != "task_name":
+        assert getattr(settings, name) == FIELDS[name].default
+
+
+def test_a_bad_variable_behind_a_keyword_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{ENV_PREFIX}MAX_BUFFERED_SPANS", "many")
+    assert Settings.load(max_buffered_spans=5).max_buffered_spans == 5
+
+
+BAD: list[tuple[str, object, str]] = [
+    ("project_name", "", "3 characters"),
+    ("project_name", "ab", "3 characters"),
+    ("project_name", "   ", "3 characters"),
+    ("project_name", 3, "is not text"),
+    ("task_name", "ab", "3 characters"),
+    ("task_name", ["a task"], "is not text"),
+    ("task_type", "dreaming", "none of training, testing"),
+    ("task_type", "", "none of training"),
+    ("tags", 3, "no list of texts"),
+    ("tags", ["a", 1], "is not text"),
+    ("tags", b"ab", "is not text"),
+    ("visualize", "maybe", "neither true nor false"),
+    ("visualize", 2, "neither true nor false"),
+    ("stream_logs", [], "neither true nor false"),
+    ("offline_folder", 3, "is not text"),
+    ("flush_timeout_s", "soon", "soon"),
+    ("flush_timeout_s", -1, "between 0 and 3600"),
+    ("flush_timeout_s", float("nan"), "between 0 and 3600"),
+    ("flush_timeout_s", float("inf"), "between 0 and 3600"),
+    ("shutdown_timeout_s", 3_601, "between 0 and 3600"),
+    ("max_buffered_spans", 0, "less than 1"),
+    ("max_buffered_spans", "many", "many"),
+    ("max_buffered_spans", 1.5, "1.5"),
+    ("no_such_setting", 1, "the settings are capture_content"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "said"), BAD)
+def test_bad_values_are_one_line_that_names_them(name: str, value: object, said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(**{name: value})
+    message = str(caught.value)
+    assert name in message
+    assert said in message
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("name", "value", "said"), BAD)
+def test_bad_values_are_repaired_and_logged(
+    name: str, value: object, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        settings = Settings.load_or_repair(**{name: value})
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert said in record.getMessage()
+    assert record.getMessage().startswith("clearml-otel: ")
+    # what came out is itself in order
+    again = {item: getattr(settings, item) for item in FIELDS}
+    assert Settings.load(**again) == settings
+
+
+def test_the_fault_of_a_variable_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{ENV_PREFIX}FLUSH_TIMEOUT_S", "soon")
+    with pytest.raises(SettingsError, match=f"{ENV_PREFIX}FLUSH_TIMEOUT_S='soon'"):
+        Settings.load()
+
+
+def test_short_names_are_made_longer() -> None:
+    settings = Settings.load_or_repair(project_name="ab", task_name="x")
+    assert (settings.project_name, settings.task_name) == ("project ab", "task x")
+
+
+def test_several_faults_are_all_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        Settings.load_or_repair(project_name="a", task_name="b", task_type="c", tags=1, nope=2)
+    assert len(caplog.records) == 5
+
+
+def test_names_of_any_script_are_long_enough() -> None:
+    assert Settings.load(project_name="日本語").project_name == "日本語"
+
+
+# -- the program's name ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("argv", "wanted"),
+    [
+        (["/home/ann/train_model.py"], "train_model"),
+        (["-c"], "langchain"),
+        ([""], "langchain"),
+        ([], "langchain"),
+        (["-m"], "langchain"),
+        (["a.py"], "langchain"),
+        (["/usr/bin/gunicorn"], "gunicorn"),
+    ],
+)
+def test_the_task_is_named_after_the_program(
+    argv: list[str], wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", argv)
+    assert Settings.load().task_name == wanted
+
+
+# -- offline mode ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (None, False),
+        ("", False),
+        ("0", False),
+        ("false", False),
+        ("No", False),
+        ("off", False),
+        ("1", True),
+        ("true", True),
+        ("2.9", True),
+        (" 1 ", True),
+    ],
+)
+def test_clearmls_own_variable(value: str | None, wanted: bool) -> None:
+    assert offline_mode({} if value is None else {"CLEARML_OFFLINE_MODE": value}) is wanted
+
+
+def test_our_variable_weighs_more_than_clearmls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLEARML_OFFLINE_MODE", "1")
+    assert Settings.load().offline
+    monkeypatch.setenv(f"{ENV_PREFIX}OFFLINE", "false")
+    assert not Settings.load().offline
+    assert Settings.load(offline=True).offline
+
+
+# -- shape -------------------------------------------------------------------------------
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings: Any = Settings.load()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.task_name = "another"
+
+
+def test_settings_as_text() -> None:
+    text = Settings.load(task_name="a\ntask", tags=["x"]).as_text()
+    lines = text.splitlines()
+    assert len(lines) == len(FIELDS)
+    assert "task_name = 'a\\ntask'" in lines
+    assert "tags = ('x',)" in lines
+
+
+def test_paths_are_text() -> None:
+    assert Settings.load(offline_folder=Path("/a/b")).offline_folder == "/a/b"
+
+
+def test_task_types_are_clearmls() -> None:
+    program = pytest.importorskip("clearml.backend_interface.util", exc_type=ImportError)
+    assert program
+    from clearml import Task
+
+    assert set(TASK_TYPES) == {item.value for item in Task.TaskTypes}
