@@ -47,5 +47,8 @@ def _instrument_langchain(provider: TracerProvider, settings: Settings) -> None:
     LangChainInstrumentor().instrument(
         tracer_provider=provider,
         complexity_metrics=settings.complexity_metrics,
+        readability=settings.readability,
+        readability_max_words=settings.readability_max_words,
+        evaluation_events=settings.evaluation_events,
         capture_content=settings.capture_content,
     )

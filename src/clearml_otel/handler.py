@@ -8,6 +8,8 @@ from typing import Any
 from clearml_otel import ownership
 from clearml_otel.diagnostics import report
 from clearml_otel.langchain import LangChainSpanHandler
+from clearml_otel.langchain.evaluation_events import EvaluationEvents
+from clearml_otel.readability import Measurer
 from clearml_otel.settings import Settings
 from clearml_otel.tracker import Tracker
 
@@ -57,7 +59,9 @@ class ClearMLCallbackHandler(LangChainSpanHandler):
         self.tracker = Tracker(settings)
         super().__init__(
             ownership.serve(self.tracker),
-            measure=_measure() if settings.complexity_metrics else None,
+            measure=Measurer(settings.readability) if settings.complexity_metrics else None,
+            max_words=settings.readability_max_words,
+            evaluation_events=EvaluationEvents() if settings.evaluation_events else None,
             capture_content=settings.capture_content,
             owner=self.tracker,
             on_closed=_warn_after_finish,
@@ -79,12 +83,6 @@ class ClearMLCallbackHandler(LangChainSpanHandler):
         self.tracker.flush(name, langchain_asset, finish)
         if finish:
             ownership.forget(self.tracker)
-
-
-def _measure() -> Any:
-    from clearml_otel.readability import measure
-
-    return measure
 
 
 def _warn_after_finish() -> None:

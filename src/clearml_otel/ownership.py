@@ -37,10 +37,12 @@ class OwnedSpanProcessor(SpanProcessor):
 
     def __init__(self) -> None:
         self._trackers: dict[str, Tracker] = {}
+        self._followed = False
 
     def serve(self, tracker: Tracker) -> None:
         """Bring a tracker its spans from now on."""
         self._trackers[tracker.id] = tracker
+        self._followed = self._followed or tracker.settings.stream_logs
         if len(self._trackers) > _MANY:
             report(
                 "ownership.many",
@@ -54,7 +56,7 @@ class OwnedSpanProcessor(SpanProcessor):
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Show the start where the tracker is followed live."""
-        if (tracker := self._tracker(span)) is not None:
+        if self._followed and (tracker := self._tracker(span)) is not None:
             tracker.span_started(span)
 
     def on_end(self, span: ReadableSpan) -> None:
@@ -76,7 +78,8 @@ class OwnedSpanProcessor(SpanProcessor):
         return all(waits)
 
     def _tracker(self, span: ReadableSpan) -> Tracker | None:
-        owner = span.attributes.get(names.TRACKER_ID) if span.attributes else None
+        attributes = span.attributes
+        owner = attributes.get(names.TRACKER_ID) if attributes is not None else None
         return self._trackers.get(owner) if isinstance(owner, str) else None
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 
 from clearml_otel.diagnostics import report
+from clearml_otel.readability import ENGINE, ENGINES
 
 ENV_PREFIX: Final = "OTEL_EXPORTER_CLEARML_"
 TASK_TYPES: Final = (
@@ -51,7 +52,14 @@ class Settings:
         tags: the task's tags; comma-separated in the variable.
         session_name: the table series of runs that name no session of their own.
         complexity_metrics: compute readability metrics of every answer.
+        readability: the engine that computes them: ``seed`` or ``textstat``.
+        readability_max_words: words of an answer that is measured in its callback; longer ones are
+            measured in the export's worker.
+        evaluation_events: also emit the metrics as ``gen_ai.evaluation.result`` log events, where
+            the application has set a logger provider.
         visualize: make displaCy pages of every answer.
+        visualize_model: the spaCy model that draws them; ``en_core_web_sm`` by default, else any
+            other installed ``en_core_web…``.
         stream_logs: print each record to stdout as it happens, and log it to ClearML's console.
         store_code: keep the uncommitted diff, or the source of the entry point, on the task.
         capture_content: put prompts, answers, inputs and outputs on the spans.
@@ -71,7 +79,11 @@ class Settings:
     tags: tuple[str, ...] = ()
     session_name: str = ""
     complexity_metrics: bool = True
+    readability: str = ENGINE
+    readability_max_words: int = 2_000
+    evaluation_events: bool = False
     visualize: bool = False
+    visualize_model: str = ""
     stream_logs: bool = False
     store_code: bool = False
     capture_content: bool = True
@@ -150,6 +162,10 @@ def _checked(settings: Settings, problems: list[Problem]) -> Settings:
         known = ", ".join(TASK_TYPES)
         problems.append(("task_type", f"task_type={settings.task_type!r} is none of {known}"))
         repaired["task_type"] = "inference"
+    if settings.readability not in ENGINES:
+        known = ", ".join(ENGINES)
+        problems.append(("readability", f"readability={settings.readability!r} is none of {known}"))
+        repaired["readability"] = ENGINE
     for name in ("project_name", "task_name"):
         value: str = getattr(settings, name)
         if name == "task_name" and not value:

@@ -40,11 +40,6 @@ class Tracker:
         self._flushes = 0
         self._pipeline = Pipeline(settings, transport_for(settings))
         self._live = LiveLog() if settings.stream_logs else None
-        if settings.visualize:
-            report(
-                "tracker.visualize",
-                "visualize=True: this version makes no displaCy pages; the tables are unaffected",
-            )
 
     @property
     def settings(self) -> Settings:
@@ -102,9 +97,11 @@ class Tracker:
             return
         model = self._model(name, langchain_asset) if langchain_asset is not None else None
         if self._live is not None:
-            self._live.flush()
-            # the page prints both tables at each flush
-            print(tables_text(build_tables(self._pipeline.buffered())))  # noqa: T201 - stream_logs
+            with self._unharmed():
+                self._live.flush()
+                # the page prints both tables at each flush
+                tables = build_tables(self._pipeline.buffered())
+                print(tables_text(tables))  # noqa: T201 - asked for with stream_logs
         self._pipeline.end_sessions(name, model)
         self._flushes += 1
         if not self._pipeline.wait(self.settings.flush_timeout_s):
@@ -123,7 +120,8 @@ class Tracker:
             message: the reason that ClearML shows.
         """
         if self._live is not None and not self.closed:
-            self._live.flush()
+            with self._unharmed():
+                self._live.close()
         self._pipeline.close(status, message)
 
     # -- what span processors and handlers call -----------------------------------------------

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,13 @@ from support.clearml_double import ClearMLDouble
 from support.transport_calls import (
     ARTIFACTS,
     CODE,
+    MEDIA,
     MODELS,
     ROWS,
     SPEC,
     TABLE,
     anonymous,
+    expected_events,
     last_writes,
     session_events,
     some_events,
@@ -51,7 +54,7 @@ def test_both_transports_hold_the_same(double: ClearMLDouble, tmp_path: Path) ->
     written = session_events(folder)
     assert {event["task"] for event in sent} == {task_id}
     assert {event["task"] for event in written} == {offline_id}
-    assert anonymous(sent) == anonymous(written) == anonymous(some_events())
+    assert anonymous(sent) == anonymous(written) == expected_events()
     assert anonymous(double.events(task_id)) == anonymous(last_writes(written))
     assert {event["method"] for event in [*sent, *written]} == {"get"}
 
@@ -86,6 +89,11 @@ def test_a_task_on_the_server_from_start_to_end(double: ClearMLDouble) -> None:
         assert double.files[model["uri"].removeprefix(prefix)] == MODELS[name].data
         assert (model["name"], model["framework"], model["ready"]) == (name, "LangChain", True)
         assert model["tags"] == list(MODELS[name].tags)
+
+    (sample,) = double.events(task_id, "training_debug_image")
+    assert sample["url"] == prefix + sample["key"]
+    assert double.files[sample["key"]] == MEDIA.data
+    assert f".{task_id}/metrics/" in sample["key"]
 
     server.close("completed", "all is well")
     closed = double.tasks[task_id]
@@ -269,6 +277,28 @@ def test_a_model_is_uploaded_once_however_often_it_is_tried(double: ClearMLDoubl
     [again] = double.tasks[server.open()]["models"]["output"]
     assert again["model"] != linked["model"]
     assert len(double.models) == 2
+
+
+def test_a_debug_sample_is_there_once_however_often_it_is_tried(double: ClearMLDouble) -> None:
+    server = ServerTransport(SPEC)
+    task_id = server.open()
+    for step in ("files", r"events\.add_batch"):
+        double.fail(step, status=503)
+        with pytest.raises(TransportError) as caught:
+            server.upload_media(MEDIA)
+        assert caught.value.transient
+        double.recover()
+    double.fail(r"events\.add_batch", reset=True, times=1)  # taken, but the answer is lost
+    with pytest.raises(TransportError):
+        server.upload_media(MEDIA)
+    for _ in range(2):
+        server.upload_media(MEDIA)
+    (sample,) = double.events(task_id, "training_debug_image")
+    assert double.files == {sample["key"]: MEDIA.data}
+
+    server.upload_media(replace(MEDIA, data=b"newer"))
+    assert double.events(task_id, "training_debug_image") == [sample]
+    assert double.files == {sample["key"]: b"newer"}
 
 
 def test_a_bucket_as_files_server(

@@ -15,6 +15,7 @@ from support.clearml_double import ClearMLDouble
 from support.transport_calls import (
     ARTIFACTS,
     CODE,
+    MEDIA,
     MODELS,
     SPEC,
     TABLE,
@@ -71,6 +72,9 @@ def _check_imported_files(double: ClearMLDouble, task: dict[str, Any]) -> None:
     for name, model in linked.items():
         assert model["name"] == name
         assert f"the artifact 'model {name}' of the task" in model["comment"]
+    (sample,) = double.events(task["id"], "training_debug_image")
+    assert f".{task['id']}/metrics/" in sample["key"]
+    assert double.files[sample["url"].removeprefix(prefix)] == MEDIA.data
 
 
 SDK_SESSION = """

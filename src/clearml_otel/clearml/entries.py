@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from clearml_otel.clearml.encoding import clean_text
-from clearml_otel.clearml.transport import Artifact
+from clearml_otel.clearml.naming import metric_name, path_part
+from clearml_otel.clearml.transport import Artifact, Event, Media
 
 _MAX_PREVIEW = 64_000
 
@@ -27,6 +28,28 @@ def artifact_entry(artifact: Artifact, uri: str) -> dict[str, Any]:
             "content_type": artifact.content_type,
             "preview": clean_text(artifact.preview)[:_MAX_PREVIEW],
         },
+    }
+
+
+def media_key(media: Media, task_folder: str) -> str:
+    """Where a debug sample is stored below the files server or a session's ``data`` folder.
+
+    The layout is that of ClearML's SDK; an import takes the task's id out of the path.
+    """
+    parts = (media.title, media.series, media.file_name)
+    return "/".join((task_folder, "metrics", *map(path_part, parts)))
+
+
+def media_event(media: Media, key: str, url: str) -> Event:
+    """The event that shows a stored file as a debug sample."""
+    return {
+        "type": "training_debug_image",
+        "metric": metric_name(media.title),
+        "variant": metric_name(media.series),
+        "iter": media.iteration,
+        "timestamp": media.timestamp_ms,
+        "key": key,
+        "url": url,
     }
 
 

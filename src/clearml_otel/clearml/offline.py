@@ -21,12 +21,19 @@ from typing import TYPE_CHECKING, Any
 
 from clearml_otel.clearml import session_files as files
 from clearml_otel.clearml.encoding import clean_text
-from clearml_otel.clearml.entries import artifact_entry, configuration_item, parameter_items
+from clearml_otel.clearml.entries import (
+    artifact_entry,
+    configuration_item,
+    media_event,
+    media_key,
+    parameter_items,
+)
 from clearml_otel.clearml.events import addressed, batches
 from clearml_otel.clearml.naming import path_part, project_path
 from clearml_otel.clearml.transport import (
     Artifact,
     Event,
+    Media,
     ModelUpload,
     Status,
     TaskSpec,
@@ -121,6 +128,21 @@ class OfflineTransport:
             if self._attached is None:
                 _add_model(folder, task, model, artifact.name)
 
+    def upload_media(self, media: Media) -> None:
+        """Store a file under ``data/`` and append the event that shows it.
+
+        An import finds the file by the event's key, and uploads it from wherever the session is.
+        """
+        with self._guarded():
+            folder, task_id = self._opened()
+            key = media_key(media, _task_folder(files.read_task(folder)))
+            path = folder / "data" / key
+            files.make_folder(path.parent)
+            files.replace_file(path, media.data)
+            event = addressed(media_event(media, key, path.as_posix()), task_id)
+            files.append_line(folder / files.METRICS_FILE, json.dumps([event]))
+            self._archive = None
+
     def set_configuration(self, name: str, text: str) -> None:
         """Set one configuration object in ``task.json``."""
         with self._changed_task() as (_, task):
@@ -197,9 +219,9 @@ class OfflineTransport:
         self._session, self._task_id, self._owner = folder, task_id, os.getpid()
 
     def _add_artifact(self, folder: Path, task: dict[str, Any], artifact: Artifact) -> None:
-        where = project_path(str(task.get("project_name") or ""), str(task.get("name")), task["id"])
         name = path_part(artifact.name)
-        path = folder / "data" / where / "artifacts" / name / path_part(artifact.file_name)
+        where = folder / "data" / _task_folder(task) / "artifacts"
+        path = where / name / path_part(artifact.file_name)
         files.make_folder(path.parent)
         files.replace_file(path, artifact.data)
         entry = artifact_entry(artifact, path.as_posix())
@@ -242,6 +264,10 @@ class OfflineTransport:
             "there, make it writable, or set CLEARML_CACHE_DIR to another folder",
             transient=error.errno in _PASSING,
         )
+
+
+def _task_folder(task: dict[str, Any]) -> str:
+    return project_path(str(task.get("project_name") or ""), str(task.get("name")), task["id"])
 
 
 def _artifacts(task: dict[str, Any]) -> list[dict[str, Any]]:

@@ -21,12 +21,19 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from clearml_otel.clearml.answers import RefusedError, transport_error
 from clearml_otel.clearml.connection import Connection
 from clearml_otel.clearml.encoding import clean_text
-from clearml_otel.clearml.entries import artifact_entry, configuration_item, parameter_items
+from clearml_otel.clearml.entries import (
+    artifact_entry,
+    configuration_item,
+    media_event,
+    media_key,
+    parameter_items,
+)
 from clearml_otel.clearml.events import addressed, batches
 from clearml_otel.clearml.naming import path_part, project_path
 from clearml_otel.clearml.transport import (
     Artifact,
     Event,
+    Media,
     ModelUpload,
     Status,
     TaskSpec,
@@ -167,6 +174,14 @@ class ServerTransport:
                 )
                 self._replaced(model.name)
                 done.registered = True
+
+    def upload_media(self, media: Media) -> None:
+        """Store a file on the files server and report it as a debug sample."""
+        with self._connected() as connection:
+            task = self._opened(connection)
+            key = media_key(media, task.folder)
+            url = connection.upload(key, media.data, media.content_type)
+            self._add_batch(connection, task, [media_event(media, key, url)])
 
     def set_configuration(self, name: str, text: str) -> None:
         """Set one configuration object of the task."""

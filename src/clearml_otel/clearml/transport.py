@@ -75,6 +75,29 @@ class ModelUpload:
     tags: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A file shown among the task's debug samples; one of the same place takes its place.
+
+    Args:
+        title: ClearML's metric.
+        series: ClearML's variant.
+        iteration: the iteration that it belongs to.
+        file_name: its suffix tells ClearML's web application how to show it.
+        data: the file.
+        content_type: its MIME type.
+        timestamp_ms: milliseconds since the epoch.
+    """
+
+    title: str
+    series: str
+    iteration: int
+    file_name: str
+    data: bytes
+    content_type: str
+    timestamp_ms: int
+
+
 class Transport(Protocol):
     """Writes to one ClearML task; every method may raise TransportError and nothing else."""
 
@@ -106,6 +129,10 @@ class Transport(Protocol):
 
     def upload_model(self, model: ModelUpload) -> None:
         """Store a model file and register it as an output model of the task."""
+        ...
+
+    def upload_media(self, media: Media) -> None:
+        """Store a file and show it as a debug sample; repeating a failed call is safe."""
         ...
 
     def set_configuration(self, name: str, text: str) -> None:

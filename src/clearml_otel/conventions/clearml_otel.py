@@ -38,7 +38,12 @@ _POINTS: Final[Mapping[str, tuple[PointKind, Mapping[str, str]]]] = {
     ),
 }
 _NOT_METRICS: Final = frozenset(
-    {names.READABILITY_ENGINE, names.READABILITY_ENGINE_VERSION, names.READABILITY_GENERATIONS}
+    {
+        names.READABILITY_ENGINE,
+        names.READABILITY_ENGINE_VERSION,
+        names.READABILITY_GENERATIONS,
+        names.READABILITY_LATER,
+    }
 )
 
 
@@ -81,6 +86,7 @@ def read(span: SpanRecord) -> Run | None:
         interrupted=attributes.get(names.INTERRUPTED) is True,
         tags=tuple(str(tag) for tag in tags) if isinstance(tags, tuple) else (),
         metadata=_metadata(attributes),
+        readability=_readability_source(attributes),
     )
 
 
@@ -142,6 +148,12 @@ def _readability(attributes: Attributes) -> list[Mapping[str, Metric]]:
         and isinstance(value, (int, float, str))
     }
     return [metrics] if metrics else []
+
+
+def _readability_source(attributes: Attributes) -> str | None:
+    engine = _text(attributes, names.READABILITY_ENGINE)
+    version = _text(attributes, names.READABILITY_ENGINE_VERSION)
+    return " ".join(part for part in (engine, version) if part) or None
 
 
 def _points(span: SpanRecord) -> tuple[Point, ...]:

@@ -48,6 +48,7 @@ class Run:
 
     Times are nanoseconds since the epoch. ``process`` and the sequence numbers order callbacks
     exactly within a process; they are empty and None on spans of other instrumentations.
+    ``readability`` names the engine that made the generations' metrics, and its version.
     """
 
     span: SpanRecord
@@ -78,6 +79,7 @@ class Run:
     interrupted: bool = False
     tags: tuple[str, ...] = ()
     metadata: str | None = None
+    readability: str | None = None
 
     @property
     def failed(self) -> bool:

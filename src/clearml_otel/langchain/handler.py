@@ -23,12 +23,14 @@ from clearml_otel.langchain import inputs as io
 from clearml_otel.langchain import models
 from clearml_otel.langchain.batches import BatchTracker
 from clearml_otel.langchain.descriptions import agent_action_fields, agent_finish_fields, run_name
+from clearml_otel.langchain.evaluation_events import EvaluationEvents
 from clearml_otel.langchain.guard import collected, guarded
 from clearml_otel.langchain.messages import input_messages, prompt_message
 from clearml_otel.langchain.owner import Owner
 from clearml_otel.langchain.run_spans import RunSpans, computed
-from clearml_otel.langchain.scores import Measure, readability_attributes, warm_up
-from clearml_otel.langchain.values import safe_str, to_json, to_text
+from clearml_otel.langchain.runs import OpenRun
+from clearml_otel.langchain.scores import MAX_WORDS, Measure, Scorer
+from clearml_otel.langchain.values import plain_json, safe_str, to_json, to_text
 
 _handlers: WeakSet[LangChainSpanHandler] = WeakSet()
 
@@ -39,6 +41,8 @@ class LangChainSpanHandler(BaseCallbackHandler):
     Args:
         tracer_provider: where the spans go; the global provider by default.
         measure: gives the readability metrics of one answer, or None to compute none.
+        max_words: how long an answer is measured in its callback; longer ones later.
+        evaluation_events: gets the metrics as GenAI evaluation events too.
         capture_content: whether prompts, answers, inputs and outputs go on the spans.
         owner: the tracker that the spans belong to; None for app-wide instrumentation.
         on_closed: called for each run that starts after the handler was closed.
@@ -51,14 +55,17 @@ class LangChainSpanHandler(BaseCallbackHandler):
         tracer_provider: TracerProvider | None = None,
         *,
         measure: Measure | None = None,
+        max_words: int = MAX_WORDS,
+        evaluation_events: EvaluationEvents | None = None,
         capture_content: bool = True,
         owner: Owner | None = None,
         on_closed: Callable[[], None] | None = None,
     ) -> None:
         self.spans = RunSpans(tracer_provider, capture_content, owner, on_closed)
-        self._measure = measure
-        if measure is not None:
-            warm_up(measure)
+        self._scorer = Scorer(measure, max_words) if measure is not None else None
+        self._evaluation_events = evaluation_events
+        if self._scorer is not None:
+            self._scorer.warm_up()
         self._batches = BatchTracker()
         _handlers.add(self)
 
@@ -84,7 +91,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
         """Start the span of a completion call's prompt."""
 
         def messages() -> str:
-            return to_json([prompt_message(prompt) for prompt in prompts])
+            return plain_json([prompt_message(prompt) for prompt in prompts])
 
         self._start_model("llm", serialized, messages, kwargs)
 
@@ -95,7 +102,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
         """Start the span of a chat call."""
 
         def conversation() -> str:
-            return to_json(input_messages(message for turn in messages for message in turn))
+            return plain_json(input_messages(message for turn in messages for message in turn))
 
         self._start_model("chat_model", serialized, conversation, kwargs)
 
@@ -105,13 +112,13 @@ class LangChainSpanHandler(BaseCallbackHandler):
         run = self.spans.open_run(run_id)
         if run is not None:
             run.tokens += 1
-            if run.first_token_s is None:
+            if run.tokens == 1:
                 run.first_token_s = time.monotonic()
 
     @guarded
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """End a model's span with its answers, usage and readability."""
-        self.spans.end(run_id, "llm", kwargs, lambda _: self._response(response))
+        self.spans.end(run_id, "llm", kwargs, lambda run: self._response(run, response))
 
     @guarded
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
@@ -279,16 +286,27 @@ class LangChainSpanHandler(BaseCallbackHandler):
 
         self.spans.end(run_id, run_type, kwargs, attributes)
 
-    def _response(self, response: LLMResult) -> Iterator[tuple[str, Any]]:
+    def _response(self, run: OpenRun, response: LLMResult) -> Iterator[tuple[str, Any]]:
         answers = models.generations_of(response)
         yield from collected("usage", models.usage_attributes(response, answers))
         yield from collected("response", models.response_attributes(response, answers))
         if self.spans.capture_content:
             content = {names.OUTPUT_MESSAGES: lambda: models.output_messages(answers)}
             yield from collected("answer", computed(content))
-        if self._measure is not None:
-            texts = [answer.text for answer in answers]
-            yield from collected("readability", readability_attributes(texts, self._measure))
+        if self._scorer is not None:
+            yield from collected("readability", self._scores(self._scorer, run, response))
+
+    def _scores(
+        self, scorer: Scorer, run: OpenRun, response: LLMResult
+    ) -> Iterator[tuple[str, Any]]:
+        answers = models.generations_of(response)
+        metrics, later = scorer.measure([answer.text for answer in answers])
+        # what is measured later is read from the span
+        yield from scorer.attributes(metrics, later and self.spans.capture_content)
+        if self._evaluation_events is not None:
+            said = dict(models.response_attributes(response, answers))
+            response_id = said.get(names.RESPONSE_ID)
+            self._evaluation_events.emit(run.span, metrics, str(response_id or "") or None)
 
 
 def _after_fork() -> None:

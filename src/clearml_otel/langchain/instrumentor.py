@@ -9,15 +9,20 @@ from langchain_core.callbacks import BaseCallbackManager
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from wrapt import FunctionWrapper
 
+from clearml_otel.langchain.evaluation_events import EvaluationEvents
 from clearml_otel.langchain.handler import LangChainSpanHandler
+from clearml_otel.langchain.scores import MAX_WORDS
+from clearml_otel.readability import ENGINE, Measurer
 
 
 class LangChainInstrumentor(BaseInstrumentor):
     """OpenTelemetry instrumentation of LangChain: one span a run.
 
     ``instrument()`` takes ``tracer_provider`` (the global one by default), ``complexity_metrics``
-    (readability of every answer, True by default) and ``capture_content`` (prompts and answers on
-    the spans, True by default); ``uninstrument()`` removes this layer only and ends open spans.
+    (readability of every answer, True by default) with ``readability`` (the engine) and
+    ``readability_max_words``, ``evaluation_events`` (off) with ``logger_provider``, and
+    ``capture_content`` (prompts and answers on the spans, True by default); ``uninstrument()``
+    removes this layer only and ends open spans.
     """
 
     # of the class: the base class makes one instance only, but runs __init__ on each call
@@ -28,15 +33,15 @@ class LangChainInstrumentor(BaseInstrumentor):
         return ("langchain-core >= 0.3",)
 
     def _instrument(self, **kwargs: Any) -> None:
-        measure = None
-        if kwargs.get("complexity_metrics", True):
-            from clearml_otel.readability import measure
+        measured = kwargs.get("complexity_metrics", True)
+        events = kwargs.get("evaluation_events", False)
         handler = LangChainSpanHandler(
             kwargs.get("tracer_provider"),
-            measure=measure,
+            measure=Measurer(kwargs.get("readability", ENGINE)) if measured else None,
+            max_words=kwargs.get("readability_max_words", MAX_WORDS),
+            evaluation_events=EvaluationEvents(kwargs.get("logger_provider")) if events else None,
             capture_content=kwargs.get("capture_content", True) is not False,
         )
-
         LangChainInstrumentor._layer = _Layer(handler)
 
     def _uninstrument(self, **kwargs: Any) -> None:

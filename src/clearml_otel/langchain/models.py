@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
 from langchain_core.messages import BaseMessage
-from langchain_core.outputs import Generation, LLMResult
+from langchain_core.outputs import ChatGeneration, Generation, LLMResult
 
 from clearml_otel import attributes as names
 from clearml_otel.langchain.messages import output_message
-from clearml_otel.langchain.values import to_json, to_text
+from clearml_otel.langchain.values import plain_json, to_json, to_text
 
 Value: TypeAlias = "str | int | float | bool | Sequence[str]"
 Pairs: TypeAlias = Iterator[tuple[str, Value]]
@@ -100,11 +100,8 @@ def response_attributes(response: LLMResult, generations: Sequence[Generation]) 
 
 def output_messages(generations: Sequence[Generation]) -> str:
     """The answers as the convention's output messages."""
-    return to_json(
-        [
-            output_message(item.text, getattr(item, "message", None), finish_reason(item))
-            for item in generations
-        ]
+    return plain_json(
+        [output_message(item.text, _message(item), finish_reason(item)) for item in generations]
     )
 
 
@@ -121,13 +118,7 @@ def finish_reason(generation: Generation) -> str | None:
 def usage_attributes(response: LLMResult, generations: Sequence[Generation]) -> Pairs:
     """Token counts: the message's own where there are, else those of the whole call."""
     output = _mapping(response.llm_output)
-    sources = [_mapping(getattr(_message(item), "usage_metadata", None)) for item in generations]
-    sources += [_mapping(output.get(key)) for key in ("token_usage", "usage")]
-    for item in generations:
-        extra = _mapping(getattr(_message(item), "response_metadata", None))
-        for said in (extra, _mapping(item.generation_info)):
-            keys = ("token_usage", "usage", "usage_metadata")
-            sources += [_mapping(said.get(key)) for key in keys]
+    sources = _usages(output, generations)
     told = _INPUT_TOKENS + _OUTPUT_TOKENS
     usage = next((source for source in sources if _first([source], told) is not None), None)
     if usage is None:
@@ -143,6 +134,22 @@ def usage_attributes(response: LLMResult, generations: Sequence[Generation]) -> 
         count = _mapping(usage.get(group)).get(key)
         if isinstance(count, int) and count:
             yield attribute, count
+
+
+def _usages(
+    output: Mapping[str, Any], generations: Sequence[Generation]
+) -> Iterator[Mapping[str, Any]]:
+    """Where usage may stand, the best place first."""
+    keys = ("token_usage", "usage", "usage_metadata")
+    messages = [_message(item) for item in generations]
+    for message in messages:
+        yield _mapping(getattr(message, "usage_metadata", None))
+    for key in keys[:2]:
+        yield _mapping(output.get(key))
+    for item, message in zip(generations, messages, strict=True):
+        for said in (getattr(message, "response_metadata", None), item.generation_info):
+            known = _mapping(said)
+            yield from (_mapping(known.get(key)) for key in keys)
 
 
 def _counts(usage: Mapping[str, Any]) -> Pairs:
@@ -161,12 +168,13 @@ def _counts(usage: Mapping[str, Any]) -> Pairs:
 
 
 def _message(generation: Generation) -> BaseMessage | None:
-    message = getattr(generation, "message", None)
-    return message if isinstance(message, BaseMessage) else None
+    return generation.message if isinstance(generation, ChatGeneration) else None
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+    if type(value) is dict or isinstance(value, Mapping):  # the ABC's check is slow
+        return cast("Mapping[str, Any]", value)
+    return {}
 
 
 def _first(sources: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> Any:

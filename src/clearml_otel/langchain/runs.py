@@ -54,7 +54,8 @@ class OpenRuns:
         self._abandon = abandon
         self._most = most
         self._longest_s = longest_s
-        self._runs: dict[UUID, OpenRun] = {}
+        # UUID hashes itself in Python, once a streamed token
+        self._runs: dict[int, OpenRun] = {}
         self._lock = threading.Lock()
 
     def after_fork(self) -> None:
@@ -69,7 +70,7 @@ class OpenRuns:
         """Remember a run; the oldest go where there are too many or they are too old."""
         out: list[OpenRun] = []
         with self._lock:
-            self._runs[run_id] = run
+            self._runs[run_id.int] = run
             now = time.monotonic()
             # runs stand in the order of their starts, so the first one is the oldest
             while self._runs:
@@ -84,12 +85,12 @@ class OpenRuns:
 
     def get(self, run_id: UUID | None) -> OpenRun | None:
         """The open run of that id."""
-        return self._runs.get(run_id) if run_id is not None else None
+        return self._runs.get(run_id.int) if run_id is not None else None
 
     def pop(self, run_id: UUID) -> OpenRun | None:
         """Take a run out, at its end."""
         with self._lock:
-            return self._runs.pop(run_id, None)
+            return self._runs.pop(run_id.int, None)
 
     def abandon_all(self) -> None:
         """End every open run as unfinished."""

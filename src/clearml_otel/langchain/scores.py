@@ -1,51 +1,67 @@
-"""Readability of a model's answers as span attributes."""
+"""When a model's answers are measured: at once, later, or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, TypeAlias
 
 from clearml_otel import attributes as names
-from clearml_otel.langchain.values import to_json
+from clearml_otel import readability
+from clearml_otel.score_attributes import Metrics, score_attributes
 
-Measure: TypeAlias = "Callable[[str], Mapping[str, float | int | str]]"
+Measure: TypeAlias = "Callable[[str], Metrics]"
 
-
-def warm_up(measure: Measure) -> None:
-    """Have the engine load its data now, in a thread that ends with it.
-
-    The first measurement takes a tenth of a second; no callback should.
-    """
-
-    def load() -> None:
-        with contextlib.suppress(Exception):
-            # what is wrong is reported where an answer goes without its metrics
-            measure("")
-
-    threading.Thread(target=load, name="clearml-otel-readability", daemon=True).start()
+MAX_WORDS: Final = 2_000
+"""Words of an answer that is measured in the callback, which takes about a millisecond."""
 
 
-def readability_attributes(
-    texts: Sequence[str], measure: Measure
-) -> Iterator[tuple[str, str | int | float]]:
-    """The metrics of the first answer as attributes; of several, all as JSON beside.
+class Scorer:
+    """Measures answers in the end callback.
+
+    Not measured are texts that the formulas say nothing of (:func:`readability.is_prose`): blank
+    ones, such as turns that only call tools, redacted ones, whole JSON documents, texts in other
+    scripts. Long ones are left to the export's worker where the span keeps their content.
 
     Args:
-        texts: the answers; blank ones, such as turns that only call tools, are not measured.
-        measure: gives the metrics of one text.
+        measure: gives the metrics of one text, such as a :class:`readability.Measurer`.
+        max_words: how long a text is measured at once.
     """
-    metrics: list[Mapping[str, float | int | str]] = [
-        measure(text) if text and not text.isspace() else {} for text in texts
-    ]
-    if not any(metrics):
-        return
-    from clearml_otel import readability
 
-    yield names.READABILITY_ENGINE, readability.ENGINE
-    yield names.READABILITY_ENGINE_VERSION, readability.engine_version()
-    for name, value in metrics[0].items():
-        yield names.READABILITY_PREFIX + name, value
-    if len(metrics) > 1:
-        yield names.READABILITY_GENERATIONS, to_json(metrics)
+    def __init__(self, measure: Measure, max_words: int = MAX_WORDS) -> None:
+        self._measure = measure
+        self._max_words = max_words
+
+    def warm_up(self) -> None:
+        """Have the engine load its data now, in a thread that ends with it.
+
+        The first measurement takes a tenth of a second; no callback should.
+        """
+
+        def load() -> None:
+            with contextlib.suppress(Exception):
+                # what is wrong is reported where an answer goes without its metrics
+                self._measure("")
+
+        threading.Thread(target=load, name="clearml-otel-readability", daemon=True).start()
+
+    def measure(self, texts: Sequence[str]) -> tuple[list[Metrics], bool]:
+        """The metrics of each answer, and whether some are left for later."""
+        metrics: list[Metrics] = []
+        later = False
+        for text in texts:
+            measured = bool(text) and readability.is_prose(text)
+            at_once = measured and readability.within(text, self._max_words)
+            metrics.append(self._measure(text) if at_once else {})
+            later = later or (measured and not at_once)
+        return metrics, later
+
+    def attributes(self, metrics: Sequence[Metrics], later: bool) -> Iterator[tuple[str, Any]]:
+        """What :meth:`measure` found, as span attributes."""
+        engine = getattr(self._measure, "engine", readability.ENGINE)
+        if later:
+            yield names.READABILITY_LATER, engine
+        if any(metrics):
+            version = getattr(self._measure, "version", None) or readability.engine_version()
+            yield from score_attributes(metrics, engine, version)

@@ -8,6 +8,7 @@ it was.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import re
@@ -35,6 +36,7 @@ _LARGEST_INT: Final = 1 << 63
 _NODE: Final = 8  # what an element costs of the total, besides its text
 
 
+@functools.lru_cache(1_024)
 def is_secret_key(key: str) -> bool:
     """Whether a field of this name holds something that may leave in no span, log or file."""
     return bool(_SECRET.search(key.lower().translate(_SEPARATORS)))
@@ -64,6 +66,12 @@ def safe_str(value: object) -> str:
 def to_json(value: object) -> str:
     """Any value as compact, valid JSON."""
     return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
+
+
+def plain_json(value: Json) -> str:
+    """What is plain already as JSON; walked again only where it is too long."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text if len(text) <= MAX_TOTAL else to_json(value)
 
 
 def to_text(value: object) -> str:

@@ -96,10 +96,15 @@ class Delivery:
         """
         with self._changed:
             before = self._failed_tries
-            self._ensure_thread()
-            self._kick()
-            self._changed.wait_for(lambda: not self._jobs or self._failed_tries > before, timeout_s)
-            return not self._jobs
+            threaded = self._ensure_thread()
+            if threaded:
+                self._kick()
+                self._changed.wait_for(
+                    lambda: not self._jobs or self._failed_tries > before, timeout_s
+                )
+        if not threaded:
+            self._attempt(timeout_s)
+        return not self._jobs
 
     def close(self, status: Status, message: str, timeout_s: float) -> list[Job]:
         """Deliver what waits and give the task its final status, within the time.
@@ -118,6 +123,8 @@ class Delivery:
             thread.join(max(0.0, deadline - time.monotonic()))
         for pause in (*_LAST_PAUSES_S, 0.0):
             if not self._jobs or self._attempt_within(deadline) or self._hopeless:
+                break
+            if time.monotonic() >= deadline:
                 break
             time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
         left = list(self._jobs)
@@ -227,15 +234,18 @@ class Delivery:
     def _do(self, job: Job) -> None:
         """Do a job's steps; one that ClearML refuses for good is named and left out."""
         while job.steps:
+            step = job.steps[0]
             try:
-                job.steps[0](self.transport)
+                step(self.transport)
             except TransportError as error:
                 if error.transient:
                     raise
                 self._refuse(job, str(error))
             except Exception as error:  # noqa: BLE001 - one bad step must not stop the others
-                self._refuse(job, f"{type(error).__name__}: {error}")
-            job.steps.popleft()
+                self._refuse(job, f"{type(error).__name__}: {' '.join(str(error).split())}")
+            # a call that outlasts close() finds its step done by the rescue
+            if job.steps and job.steps[0] is step:
+                job.steps.popleft()
 
     def _refuse(self, job: Job, why: str) -> None:
         job.refused.append(why)

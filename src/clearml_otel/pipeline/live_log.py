@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from clearml_otel import lifecycle
 from clearml_otel.diagnostics import report
 from clearml_otel.records.live import LiveRecords
 from clearml_otel.spans import from_readable_span
@@ -20,6 +21,7 @@ class LiveLog:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._records = LiveRecords()
+        lifecycle.register(self)
         self._open: dict[tuple[int, int], ReadableSpan] = {}
 
     def on_start(self, span: ReadableSpan) -> None:
@@ -43,6 +45,16 @@ class LiveLog:
             self._open.pop(_key(span), None)
             for record in self._records.ended(record_of_end):
                 _show(record)
+
+    def close(self) -> None:
+        """Print what was held back; nothing more comes."""
+        self.flush()
+        lifecycle.unregister(self)
+
+    def after_fork(self) -> None:
+        """In a forked child: another thread of the parent may have held the lock."""
+        self._lock = threading.Lock()
+        self._open.clear()
 
     def flush(self) -> None:
         """Print what was held back, and count from zero again."""

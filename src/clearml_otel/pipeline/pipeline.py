@@ -16,9 +16,11 @@ from clearml_otel.diagnostics import report
 from clearml_otel.pipeline.console import console_lines
 from clearml_otel.pipeline.delivery import Delivery, Job, Step
 from clearml_otel.pipeline.destination import task_descriptions
-from clearml_otel.pipeline.publication import Publication, spans_step
+from clearml_otel.pipeline.late_readability import with_late_readability
+from clearml_otel.pipeline.publication import Publication, model_steps, spans_step
 from clearml_otel.pipeline.rescue import rescue
 from clearml_otel.pipeline.sessions import AnySpan, Labels, SpanBuffer, decoded
+from clearml_otel.pipeline.visuals import Visuals
 from clearml_otel.records import SessionKey, build_tables, group_sessions
 from clearml_otel.settings import Settings
 from clearml_otel.spans import SpanRecord
@@ -52,6 +54,8 @@ class Pipeline:
         self._labels = Labels()
         self._open_labels: dict[SessionKey, str] = {}
         self._console_sent: dict[SessionKey, int] = {}
+        visualize = self.settings.visualize
+        self._visuals = Visuals(self.settings.visualize_model) if visualize else None
 
     @property
     def closed(self) -> bool:
@@ -116,9 +120,11 @@ class Pipeline:
         lifecycle.unregister(self)
         if status is None:
             status, message = _status_at_exit()
+        self._hurry_pages()
         left = self._delivery.close(status, message, self.settings.shutdown_timeout_s)
         if left:
-            rescue(left, self.settings)
+            self._hurry_pages()
+            rescue(left, self.settings, status)
 
     def after_fork(self) -> None:
         """In a forked child: the parent publishes what it had; the child begins its own tables."""
@@ -126,6 +132,11 @@ class Pipeline:
         self._closing = threading.Lock()
         self._reset()
         self._delivery.after_fork()
+
+    def _hurry_pages(self) -> None:
+        """Leave half of the time at the end to the network."""
+        if self._visuals is not None:
+            self._visuals.stop_after(self.settings.shutdown_timeout_s / 2)
 
     def _submit(
         self,
@@ -140,12 +151,14 @@ class Pipeline:
         job = Job(what, deque(), replaces)
 
         def expand(_: Transport) -> None:
-            records = decoded(spans)
+            records = with_late_readability(decoded(spans))
             spans.clear()
             job.steps.extend(self._session_steps(records, name, model))
             if ends:
                 self._open_labels.clear()
                 self._console_sent.clear()
+                if self._visuals is not None:
+                    self._visuals.forget_sessions()
 
         job.steps.append(expand)
         self._delivery.submit(job)
@@ -155,7 +168,7 @@ class Pipeline:
     ) -> list[Step]:
         """The steps of each session; runs in the delivery's thread, one call at a time."""
         sessions = group_sessions(records) if name is None and records else {_UNNAMED: records}
-        steps: list[Step] = []
+        steps = self._withdrawn() if name is not None else []
         for key, own in sessions.items():
             label = self._open_labels.get(key) if name is None else None
             label = label or self._labels.new(self._name(key, name))
@@ -167,11 +180,26 @@ class Pipeline:
             model = None
         return steps
 
+    def _withdrawn(self) -> list[Step]:
+        """Empties what was published before these sessions were given a name of their own."""
+        labels = list(self._open_labels.values())
+        if not labels:
+            return []
+        self._open_labels.clear()
+        self._console_sent.clear()
+        now_ms = time.time_ns() // 1_000_000
+        nothing = build_tables(())
+        emptied = (Publication(label, nothing, (), (), now_ms) for label in labels)
+        return [step for publication in emptied for step in publication.steps()]
+
     def _publication(
         self, key: SessionKey, label: str, spans: Sequence[SpanRecord], model: ModelUpload | None
     ) -> list[Step]:
+        console: Sequence[str] = ()
         try:
             tables = build_tables(spans)
+            if self.settings.stream_logs:
+                console = console_lines(tables, self._console_sent.get(key, 0))
         except Exception as error:  # noqa: BLE001 - the spans are still worth keeping
             report(
                 "records.failed",
@@ -179,13 +207,17 @@ class Pipeline:
                 f"{error}); its spans are kept as the artifact 'Spans - {label}'",
                 exc_info=True,
             )
-            return [spans_step(label, spans)]
-        console: Sequence[str] = ()
-        if self.settings.stream_logs:
-            console = console_lines(tables, self._console_sent.get(key, 0))
-            self._console_sent[key] = len(tables.records)
+            return [spans_step(label, spans), *model_steps(model)]
+
+        def on_console() -> None:
+            # a session that has ended meanwhile has no further publication
+            if self._open_labels.get(key) == label:
+                self._console_sent[key] = len(tables.records)
+
         now_ms = time.time_ns() // 1_000_000
-        return Publication(label, tables, spans, console, now_ms, model).steps()
+        pages = self._visuals.steps(label, tables, now_ms) if self._visuals is not None else ()
+        publication = Publication(label, tables, spans, console, now_ms, model, pages, on_console)
+        return publication.steps()
 
     def _name(self, key: SessionKey, name: str | None) -> str:
         given = name or key.name or self.settings.session_name or DEFAULT_SESSION

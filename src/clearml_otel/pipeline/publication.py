@@ -32,6 +32,8 @@ class Publication:
         console: lines for the task's console.
         model: the LangChain asset, where one was given.
         timestamp_ms: milliseconds since the epoch.
+        pages: the steps that make its displaCy pages.
+        on_console: called when the console lines are in ClearML.
     """
 
     label: str
@@ -40,6 +42,8 @@ class Publication:
     console: Sequence[str]
     timestamp_ms: int
     model: ModelUpload | None = None
+    pages: Sequence[Step] = ()
+    on_console: Callable[[], None] = lambda: None
 
     def steps(self) -> list[Step]:
         """What is to be done, tables first; each step can be repeated without doubling anything."""
@@ -52,12 +56,20 @@ class Publication:
         if self.console:
             # a step of its own: ClearML keeps every console line it is sent, so that lines sent
             # again with a table's retry would stand there twice
-            steps.append(_events(events.console(self.console, timestamp_ms=self.timestamp_ms)))
+            steps.append(self._console_step())
         steps += [self._csv_step(title, table) for title, table in titled]
-        steps.append(spans_step(self.label, self.spans))
-        if (model := self.model) is not None:
-            steps.append(lambda transport: transport.upload_model(model))
-        return steps
+        steps += [spans_step(self.label, self.spans), *model_steps(self.model)]
+        # last, for they take long
+        return [*steps, *self.pages]
+
+    def _console_step(self) -> Step:
+        lines = _events(events.console(self.console, timestamp_ms=self.timestamp_ms))
+
+        def send(transport: Transport) -> None:
+            lines(transport)
+            self.on_console()
+
+        return send
 
     def _table_step(self, title: str, table: Table) -> Step:
         def send(transport: Transport) -> None:
@@ -81,6 +93,11 @@ class Publication:
             return Artifact(name, f"{name}.csv", data, "text/csv", preview)
 
         return _upload(artifact)
+
+
+def model_steps(model: ModelUpload | None) -> list[Step]:
+    """Uploads the LangChain asset, where there is one."""
+    return [] if model is None else [lambda transport: transport.upload_model(model)]
 
 
 def spans_step(label: str, spans: Sequence[SpanRecord]) -> Step:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 from clearml_otel.clearml.transport import Transport
 from clearml_otel.pipeline.console import console_lines
+from clearml_otel.pipeline.delivery import Step
 from clearml_otel.pipeline.destination import transport_for
+from clearml_otel.pipeline.late_readability import with_late_readability
 from clearml_otel.pipeline.pipeline import DEFAULT_SESSION
 from clearml_otel.pipeline.publication import Publication
 from clearml_otel.pipeline.sessions import Labels
+from clearml_otel.pipeline.visuals import Visuals
 from clearml_otel.records import SessionTables, build_tables, group_sessions
 from clearml_otel.settings import Settings
 from clearml_otel.spans import SpanRecord
@@ -65,7 +68,7 @@ def _named(
 ) -> Iterable[tuple[ReplayedSession, list[SpanRecord]]]:
     labels = Labels()
     default = settings.session_name or DEFAULT_SESSION
-    for index, (key, spans) in enumerate(group_sessions(records).items()):
+    for index, (key, spans) in enumerate(group_sessions(with_late_readability(records)).items()):
         name = names[index] if index < len(names) else key.name or default
         yield ReplayedSession(labels.new(name), build_tables(spans)), spans
 
@@ -75,6 +78,9 @@ def _publish(
 ) -> None:
     lines = console_lines(session.tables) if settings.stream_logs else ()
     now_ms = time.time_ns() // 1_000_000
-    publication = Publication(session.name, session.tables, spans, lines, now_ms)
+    pages: list[Step] = []
+    if settings.visualize:
+        pages = Visuals(settings.visualize_model).steps(session.name, session.tables, now_ms)
+    publication = Publication(session.name, session.tables, spans, lines, now_ms, pages=pages)
     for step in publication.steps():
         step(transport)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from clearml_otel.clearml.offline import OfflineTransport
+from clearml_otel.clearml.transport import Status
 from clearml_otel.diagnostics import report
 from clearml_otel.pipeline.delivery import Delivery, Job
 from clearml_otel.pipeline.destination import task_descriptions, task_spec
@@ -18,12 +19,13 @@ from clearml_otel.settings import Settings
 _TIMEOUT_S: Final = 30.0
 
 
-def rescue(left: Sequence[Job], settings: Settings) -> None:
+def rescue(left: Sequence[Job], settings: Settings, status: Status = "completed") -> None:
     """Write undelivered jobs to disk and say where they are, or name what is lost.
 
     Args:
         left: the jobs, with the steps that are still to be done.
         settings: name the task that they were for.
+        status: the task's final status.
     """
     what = ", ".join(job.name for job in left)
     for folder in _folders(settings):
@@ -31,7 +33,7 @@ def rescue(left: Sequence[Job], settings: Settings) -> None:
         delivery = Delivery(transport, task_descriptions(settings))
         for job in left:
             delivery.submit(job)
-        left = delivery.close("completed", "kept while ClearML could not be reached", _TIMEOUT_S)
+        left = delivery.close(status, "kept while ClearML could not be reached", _TIMEOUT_S)
         if not left:
             report(
                 f"rescue.{transport.location}",

@@ -1,48 +1,37 @@
 """Readability of a text: the page's 16 metrics in one pass, offline.
 
-``measure`` is the door. Importing this package loads nothing; the hyphenation patterns and the
-word list are loaded once, by the first call.
+``measure`` is the door; :class:`Measurer` is the one for callbacks, which never raises and adds
+the metrics that the application registered. ``is_prose`` and ``within`` say which texts are worth
+it. Importing this package loads nothing; an engine is loaded once, by its first use.
 """
 
 from __future__ import annotations
 
-import os
-import threading
-from typing import TYPE_CHECKING
+from .engines import EngineError, check_name, load
+from .measurer import Measurer
+from .names import ENGINES, METRICS, SEED, Value
+from .prose import is_prose, within
+from .registry import register, unregister
 
-if TYPE_CHECKING:
-    from .seed import SeedEngine
+__all__ = [
+    "ENGINE",
+    "ENGINES",
+    "METRICS",
+    "EngineError",
+    "Measurer",
+    "engine_version",
+    "is_prose",
+    "measure",
+    "register",
+    "unregister",
+    "within",
+]
 
-__all__ = ["ENGINE", "METRICS", "engine_version", "measure"]
-
-ENGINE = "seed"
+ENGINE = SEED
 """Name of the default engine."""
 
-METRICS: tuple[str, ...] = (
-    "flesch_reading_ease",
-    "flesch_kincaid_grade",
-    "smog_index",
-    "coleman_liau_index",
-    "automated_readability_index",
-    "dale_chall_readability_score",
-    "difficult_words",
-    "linsear_write_formula",
-    "gunning_fog",
-    "text_standard",
-    "fernandez_huerta",
-    "szigriszt_pazos",
-    "gutierrez_polini",
-    "crawford",
-    "gulpease_index",
-    "osman",
-)
-"""Names of the metrics, in the order of the page's columns."""
 
-_engine: SeedEngine | None = None
-_loading = threading.Lock()
-
-
-def measure(text: str, engine: str = ENGINE) -> dict[str, float | int | str]:
+def measure(text: str, engine: str = ENGINE, allow_download: bool = False) -> dict[str, Value]:
     """Measure the readability of ``text``.
 
     Any ``str`` is accepted: blank, one word, lone surrogates, megabytes without a space. The
@@ -52,7 +41,10 @@ def measure(text: str, engine: str = ENGINE) -> dict[str, float | int | str]:
         text: the text as the model gave it; nothing is stripped or cut.
         engine: ``"seed"``: the numbers of textstat 0.7.3 and 0.7.4, equal in value and type,
             and 0.0 where those raise ``ZeroDivisionError`` (``gulpease_index`` and ``osman``
-            of a text without a word).
+            of a text without a word); needs no corpus and no textstat.
+            ``"textstat"``: those of the installed textstat (0.7.4 or later), whatever they are;
+            from 0.7.9 on it needs NLTK's corpus cmudict. A metric that it raises for is left out.
+        allow_download: whether ``"textstat"`` may download the corpus if it is missing.
 
     Returns:
         The metrics of ``METRICS``, in that order. ``difficult_words`` is an ``int``,
@@ -61,21 +53,20 @@ def measure(text: str, engine: str = ENGINE) -> dict[str, float | int | str]:
     Raises:
         TypeError: ``text`` is not a ``str``.
         ValueError: there is no such ``engine``.
-        ImportError: the package ``pyphen`` is missing.
+        EngineError: a package or the corpus that the engine needs is missing.
     """
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers
         raise TypeError(f"text must be a str, not {type(text).__name__}")
-    if engine != ENGINE:
-        raise ValueError(f"unknown readability engine {engine!r}; known engines: {ENGINE!r}")
+    check_name(engine)
     # A subclass of str may override lower() or split(): take the plain string under it.
-    return (_engine or _load()).measure(str.__str__(text))
+    return load(engine, allow_download=allow_download).measure(str.__str__(text))
 
 
 def engine_version() -> str:
-    """Version of what makes the numbers: that of the formulas and that of the patterns.
+    """Version of what makes the default engine's numbers: of the formulas and of the patterns.
 
     Returns:
-        Such as ``"textstat-0.7.4+pyphen-0.18.1"``.
+        Such as ``"textstat-0.7.4+pyphen-0.18.1"``; see also :attr:`Measurer.version`.
 
     Raises:
         ImportError: the package ``pyphen`` is missing.
@@ -83,24 +74,3 @@ def engine_version() -> str:
     from .seed import version
 
     return version()
-
-
-def _load() -> SeedEngine:
-    """The one engine of the process; concurrent first calls wait for one load."""
-    global _engine
-    with _loading:
-        if _engine is None:
-            from .seed import SeedEngine
-
-            _engine = SeedEngine.load()
-        return _engine
-
-
-def _after_fork_in_child() -> None:
-    global _loading
-    _loading = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    # A thread that was loading while another forked would leave the child's lock held for ever.
-    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from .arabic import ArabicCounts, count_arabic
 from .tokens import tokenize, words_and_sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _SAMPLE = 100  # tokens that Linsear Write looks at
 _POLYSYLLABLE = 3
 _LONG_WORD = 6
 _COSTLY_WORD = 1_000  # letters: base64, minified code, Chinese; hyphenated once for each text
+
+
+class Memo(Protocol):
+    """Word or term -> number of its syllables, for any word."""
+
+    def __getitem__(self, word: str, /) -> int: ...
+
+    def learn(self, words: set[str], /) -> None:
+        """Say which words will be asked for."""
+        ...
 
 
 class Sample(NamedTuple):
@@ -51,22 +60,24 @@ class Counts(NamedTuple):
     arabic: ArabicCounts
 
 
-def count(text: str, syllables: Callable[[str], int], easy_words: frozenset[str]) -> Counts:
+def count(text: str, memo: Memo, easy_words: frozenset[str]) -> Counts:
     """Count ``text``.
 
     Args:
         text: any text.
-        syllables: syllables of a lower-case word or term.
+        memo: gives the syllables of lower-case words and terms.
         easy_words: lower-case terms that are not unfamiliar.
     """
     words, sentences, terms, characters, foreign = tokenize(text)
-    by_length = Counter(map(len, words))
-    if max(by_length, default=0) >= _COSTLY_WORD:
+    memo.learn(terms)
+    syllables = memo.__getitem__
+    lengths = list(map(len, words))
+    if max(lengths, default=0) >= _COSTLY_WORD:
         syllables = cache(syllables)
-    by_syllables = Counter(map(syllables, words)).items()
+    sizes = list(map(syllables, words))
     unfamiliar = terms - easy_words
-    unfamiliar_by_syllables = Counter(map(syllables, unfamiliar)).items()
-    polysyllables = sum(n for size, n in by_syllables if size >= _POLYSYLLABLE)
+    unfamiliar_sizes = list(map(syllables, unfamiliar))
+    polysyllables = _at_least(_POLYSYLLABLE, sizes)
 
     head = text.split(None, _SAMPLE)
     if len(head) > _SAMPLE:
@@ -75,15 +86,15 @@ def count(text: str, syllables: Callable[[str], int], easy_words: frozenset[str]
         sample = Sample(len(head), polysyllables, sentences)
     return Counts(
         characters=characters,
-        letters=sum(length * n for length, n in by_length.items()),
+        letters=sum(lengths),
         words=len(words),
         sentences=sentences,
-        syllables=sum(size * n for size, n in by_syllables),
+        syllables=sum(sizes),
         polysyllables=polysyllables,
-        long_words=sum(n for length, n in by_length.items() if length >= _LONG_WORD),
+        long_words=_at_least(_LONG_WORD, lengths),
         unfamiliar=len(unfamiliar),
-        difficult=sum(n for size, n in unfamiliar_by_syllables if size >= 2),
-        complex=sum(n for size, n in unfamiliar_by_syllables if size >= _POLYSYLLABLE),
+        difficult=_at_least(2, unfamiliar_sizes),
+        complex=_at_least(_POLYSYLLABLE, unfamiliar_sizes),
         sample=sample,
         arabic=count_arabic(text, characters, foreign),
     )
@@ -91,5 +102,10 @@ def count(text: str, syllables: Callable[[str], int], easy_words: frozenset[str]
 
 def _sample(tokens: list[str], syllables: Callable[[str], int]) -> Sample:
     words, sentences = words_and_sentences(" ".join(tokens))
-    polysyllables = sum(1 for size in map(syllables, words) if size >= _POLYSYLLABLE)
+    polysyllables = _at_least(_POLYSYLLABLE, map(syllables, words))
     return Sample(len(tokens), polysyllables, sentences)
+
+
+def _at_least(least: int, numbers: Iterable[int]) -> int:
+    """How many of ``numbers`` are ``least`` or more."""
+    return len([number for number in numbers if number >= least])

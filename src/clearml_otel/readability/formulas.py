@@ -8,7 +8,6 @@ equal to the last bit. Where textstat divides by zero the value is 0.0.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -118,7 +117,7 @@ def _standard(ease: float, kincaid: float, others: tuple[float, ...]) -> str:
     votes = [*_votes(kincaid), *_votes_of_ease(ease)]
     for score in others:
         votes += _votes(score)
-    grade = Counter(votes).most_common(1)[0][0]
+    grade = max(dict.fromkeys(votes), key=votes.count)
     return f"{_ordinal(grade - 1)} and {_ordinal(grade)} grade"
 
 

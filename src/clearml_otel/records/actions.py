@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from clearml_otel.conventions import Generation, Point, Run, Usage
+from clearml_otel.records.columns import metric_column
 
 Cell: TypeAlias = "str | int | float | None"
 Fields: TypeAlias = Mapping[str, Cell]
@@ -153,7 +154,7 @@ def _generation_row(run: Run, generation: Generation, usage: Usage) -> tuple[Fie
         "text": generation.text,
         "generation_info_finish_reason": generation.finish_reason,
         "generation_info_logprobs": generation.logprobs,
-        **generation.readability,
+        **{metric_column(name): value for name, value in generation.readability.items()},
     }
     return head, tail
 

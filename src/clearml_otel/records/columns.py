@@ -88,9 +88,15 @@ RUNS: Final = (
     "error_message",
     "tags",
     "metadata",
+    "readability",
     "lost",
 )
 _RANK: Final = {column: rank for rank, column in enumerate(ACTION)}
+
+
+def metric_column(name: str) -> str:
+    """The column of a metric; one of the user's own that is called as another column is told so."""
+    return f"readability.{name}" if name in _RANK and name not in METRICS else name
 
 
 def in_page_order(found: set[str]) -> tuple[str, ...]:

@@ -42,6 +42,7 @@ def run_row(run: Run, start_step: int | None, end_step: int | None) -> tuple[Cel
         "error_message": run.error_message,
         "tags": ", ".join(run.tags) or None,
         "metadata": run.metadata,
+        "readability": run.readability,
         "lost": _lost(run),
     }
     return tuple(cells[column] for column in RUNS)

@@ -115,23 +115,37 @@ def _session_table(records: Sequence[ActionRecord], usages: dict[str, Usage]) ->
     for record in records:
         if record.action.phase == "end":
             ends.setdefault(id(record.action.run), []).append(record)
+    own = sorted({name for run in _runs(records) for name in _own_metrics(run)})
     rows: list[tuple[Cell, ...]] = []
     for start in records:
         if start.action.name == "on_llm_start":
             answers: Sequence[ActionRecord | None] = ends.pop(id(start.action.run), []) or [None]
-            rows.extend(_session_row(start, answer, usages) for answer in answers)
+            rows.extend(_session_row(start, answer, usages, own) for answer in answers)
     # answers whose start LangChain never sent still get their row
     rows.extend(
-        _session_row(None, answer, usages)
+        _session_row(None, answer, usages, own)
         for left in ends.values()
         for answer in left
         if answer.action.run.kind == "llm"
     )
-    return Table(columns.SESSION, tuple(rows))
+    return Table((*columns.SESSION, *own), tuple(rows))
+
+
+def _runs(records: Sequence[ActionRecord]) -> list[Run]:
+    return list({id(record.action.run): record.action.run for record in records}.values())
+
+
+def _own_metrics(run: Run) -> set[str]:
+    """The columns of metrics that the application registered."""
+    found = {columns.metric_column(name) for item in run.generations for name in item.readability}
+    return found - set(columns.METRICS)
 
 
 def _session_row(
-    start: ActionRecord | None, answer: ActionRecord | None, usages: dict[str, Usage]
+    start: ActionRecord | None,
+    answer: ActionRecord | None,
+    usages: dict[str, Usage],
+    own: Sequence[str],
 ) -> tuple[Cell, ...]:
     known = start or answer
     run = known.action.run if known else None
@@ -146,9 +160,9 @@ def _session_row(
         "token_usage_total_tokens": usage.total_tokens,
         "token_usage_prompt_tokens": usage.input_tokens,
         "token_usage_completion_tokens": usage.output_tokens,
-        **{metric: answered.get(metric) for metric in columns.METRICS},
+        **{metric: answered.get(metric) for metric in (*columns.METRICS, *own)},
     }
-    return tuple(cells[column] for column in columns.SESSION)
+    return tuple(cells[column] for column in (*columns.SESSION, *own))
 
 
 def _runs_table(runs: Iterable[Run], records: Sequence[ActionRecord]) -> Table:

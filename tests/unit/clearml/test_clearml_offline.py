@@ -17,6 +17,7 @@ from clearml_otel.clearml.sessions import read_session
 from clearml_otel.clearml.transport import (
     Artifact,
     Event,
+    Media,
     ModelUpload,
     TaskSpec,
     Transport,
@@ -126,6 +127,28 @@ def test_artifacts_lie_under_data_and_replace_those_of_their_name(
         assert f".{transport.task_id}/artifacts/" in str(path)
 
 
+def test_debug_samples_lie_under_data_where_an_import_looks_for_them(
+    transport: OfflineTransport,
+) -> None:
+    names = ("a title", "../../evil/\ud800", 4, "/../page.html")
+    transport.upload_media(Media(*names, b"old", "text/html", 5))
+    transport.upload_media(Media(*names, b"<p>", "text/html", 5))
+    folder = Path(transport.location)
+    [first], [second] = lines(transport.location, "metrics.jsonl")
+    assert first == second, "a server keeps one of them"
+    assert (first["type"], first["method"]) == ("training_debug_image", "get")
+    assert (first["metric"], first["variant"]) == ("a title", "../../evil/\ufffd")
+    assert (first["iter"], first["timestamp"], first["task"]) == (4, 5, transport.task_id)
+    path = folder.joinpath("data", *first["key"].split("/"))
+    assert path.resolve() == path == Path(first["url"])
+    assert path.read_bytes() == b"<p>"
+    assert path.suffix == ".html"
+    assert f".{transport.task_id}/metrics/" in first["key"]
+    transport.close("completed")
+    with zipfile.ZipFile(transport.location) as archive:
+        assert f"data/{first['key']}" in archive.namelist()
+
+
 def test_models_of_equal_file_names_do_not_meet(transport: OfflineTransport) -> None:
     transport.upload_model(ModelUpload("Agent with Tools", "asset.json", b"1", tags=("t",)))
     transport.upload_model(ModelUpload("simple_sequential", "asset.json", b"2"))
@@ -192,6 +215,7 @@ def test_everything_is_private(transport: OfflineTransport, tmp_path: Path) -> N
         transport.send([*table(), *console(["line"], timestamp_ms=5)])
         transport.upload_artifact(Artifact("a", "a.txt", b"data", "text/plain"))
         transport.upload_model(ModelUpload("model", "m.json", b"{}"))
+        transport.upload_media(Media("t", "s", 0, "p.html", b"", "text/html", 5))
         transport.close("completed")
     finally:
         os.umask(before)

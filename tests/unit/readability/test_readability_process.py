@@ -104,7 +104,8 @@ def test_a_fork_during_the_load_does_not_hang_the_child() -> None:
     status = run("""
         import json, os, signal
         from clearml_otel import readability
-        with readability._loading:
+        from clearml_otel.readability import engines
+        with engines._loading:
             child = os.fork()
             if child == 0:
                 signal.alarm(30)   # ends a child that waits for ever
@@ -154,3 +155,27 @@ def test_new_words_leave_little_behind(letter: str) -> None:
 def test_texts_leave_nothing_behind() -> None:
     texts = (f"“Sentence {i}” of the fish. " * 20_000 + "x" * 10_000 for i in range(4))
     assert most_memory_left(texts) < 1_000_000
+
+
+@pytest.mark.slow
+def test_a_thousand_texts_of_100_kb_leave_little_behind() -> None:
+    grown = run("""
+        import itertools, json
+        from clearml_otel.readability import measure
+        def resident():
+            with open("/proc/self/statm") as file:
+                return int(file.read().split()[1]) * 4096
+        def text(number):
+            new = [f"{stem}{number}" for stem in stems]
+            return " ".join(new + known)[:100_000] + "."
+        stems = ["".join(letters) for letters in itertools.product("aeiou", "bcd", "lmnrs", "xyz")]
+        known = stems * 100
+        for number in range(100):   # until the memo has been full
+            assert len(text(number)) > 99_000
+            measure(text(number))
+        before = resident()
+        for number in range(100, 1_100):
+            measure(text(number))
+        print(json.dumps(resident() - before))
+    """)
+    assert grown < 5_000_000

@@ -56,6 +56,12 @@ def test_syllables_are_pyphens_at_every_length(size: int) -> None:
 
 
 @fixed
+@given(st.lists(st.text("acdeinorst0", max_size=40)))
+def test_syllables_of_many_words_are_those_of_each(many: list[str]) -> None:
+    assert list(COUNT.each(many)) == [len(ENGLISH.positions(word)) + 1 for word in many]
+
+
+@fixed
 @given(
     st.dictionaries(
         st.from_regex(r"\A\.?[ab]{1,3}\.?\Z"),
@@ -116,14 +122,21 @@ def test_white_space_does_not_matter(text: str, space: str) -> None:
 @fixed
 @given(st.lists(texts, max_size=5), texts)
 def test_earlier_texts_do_not_matter(others: list[str], text: str) -> None:
-    def never_seen(term: str) -> int:
-        return SyllableMemo(COUNT)[term]
-
     alone = SeedEngine(COUNT, frozenset({"fact", "is"}))
-    after = SeedEngine(never_seen, frozenset({"fact", "is"}))
+    after = SeedEngine(COUNT, frozenset({"fact", "is"}))
     for other in others:
         after.measure(other)
     assert alone.measure(text) == after.measure(text)
+
+
+def test_a_full_memo_knows_the_common_words() -> None:
+    common = frozenset({"table", "don't"})
+    memo = SyllableMemo(COUNT, common)
+    assert dict(memo) == {"table": 2, "don't": 1}
+    for number in range(20_000):
+        memo.learn({f"a{number}"})
+    assert common < memo.keys()
+    assert len(memo) < 16_384
 
 
 def test_a_full_memo_starts_anew() -> None:
@@ -133,6 +146,8 @@ def test_a_full_memo_starts_anew() -> None:
         assert memo[f"pattern{number}"] == 2
         sizes.add(len(memo))
     assert max(sizes) == 16_384
+    memo.learn({f"learnt{number}" for number in range(40_000)})
+    assert len(memo) == 16_384
     assert memo["x" * 33] == 1
     assert "x" * 33 not in memo
     assert memo["don't"] == memo["dont"] == 1
