@@ -63,5 +63,7 @@ class Scorer:
         if later:
             yield names.READABILITY_LATER, engine
         if any(metrics):
-            version = getattr(self._measure, "version", None) or readability.engine_version()
+            # a measurer's version is empty where its engine cannot work and only one's own metrics
+            # are there; a plain function is no engine of ours
+            version = getattr(self._measure, "version", "")
             yield from score_attributes(metrics, engine, version)
