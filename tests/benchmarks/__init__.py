@@ -1,0 +1,54 @@
+"""What recording LangChain runs costs the application, beside what others cost.
+
+    python tests/benchmarks                 # all of it, about ten minutes
+    python tests/benchmarks --only cpu      # one part: cpu, flush, memory, readability
+    python tests/benchmarks --quick         # shows that everything runs; the numbers say little
+
+One run prints one table, and one for readability. Three columns stand beside each other, measured
+in that run:
+
+* **ours**: ``clearml_otel.ClearMLCallbackHandler``, offline.
+* **bare spans**: a handler that makes one span a run with three attributes and keeps it in a list;
+  nothing that is built on spans can cost less.
+* **old handler**: ``langchain_community.callbacks.ClearMLCallbackHandler``, offline.
+
+Read the ratios: machines differ and are busy, ratios hold. Below 1.00x ours costs less. A ratio is
+the median of the ratios of each round, in which the handlers take turns; the other numbers are
+medians of the rounds. *Noise* is the standard error of the noisier ratio: a change of less than
+twice that says nothing.
+
+**cpu**: CPU time of the thread that calls LangChain (``time.thread_time``), less what the same
+calls cost with no handler in the same round. What happens in other threads is not in it, nor are
+the rare collections of Python's oldest generation, which medians leave out. *LLM call*: a
+completion model whose answer, never the same twice, has so many words. *Streamed token*: between
+the first and the last token of an answer, so that the call's start and end are not in it. *Nested
+chain run*: one of ten ``RunnableLambda`` inside each other.
+
+**flush**: ``flush_tracker`` after that many action records (two a call, answers of 40 words), each
+time in a new process that has flushed once before. *Wall* is what the caller waits, *app thread*
+the CPU time of its thread, *process* that of all threads. ``flush_timeout_s`` is raised, so that
+our flush returns only when everything is published; by default it returns after 10 s and goes on
+in the background. The rows of both results are counted afterwards.
+
+**memory**: growth over 10,000 calls (answers of 100 words, nothing flushed), measured before and
+after the flush: *live* is what ``tracemalloc`` knows, *RSS* what the process takes. The peak is the
+highest RSS until the flush's end. Bare spans are kept until the "flush" drops them.
+
+**readability**: the 16 metrics of one English text never met before, CPU time of its thread, beside
+textstat: the installed version and 0.7.4, each called once for each metric. *First text*: the
+engine is as after its start. *All words new*: it does not even know the words that it knows from
+the start. *Known words*: it has met all words, but not this text. textstat's caches are emptied
+before each text, except for *known words*; those of its pyphen too.
+
+The old handler does not run as it is. For its measurements ``spacy`` is an empty stand-in (it loads
+spaCy and a model even where nothing is visualised; its time and memory are left out), and its
+readability metrics come from textstat 0.7.4, whose numbers ours are; that version is installed
+into a temporary folder. What still cannot be run is called "not runnable", with the reason. Where
+callbacks of a handler raised, a note says how many: what they would have recorded is lost, and
+LangChain's logging of the error is part of what is measured.
+
+Each configuration runs in a process of its own (``worker.py``), which the measuring process
+(``driver.py``) tells what to do.
+"""
+
+from __future__ import annotations

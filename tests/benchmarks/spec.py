@@ -1,0 +1,41 @@
+"""What the measuring process and its workers both speak of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+Subject: TypeAlias = Literal["none", "bare", "ours", "old"]
+
+_TITLES: Final[Mapping[Subject, str]] = {
+    "none": "no handler",
+    "bare": "bare spans",
+    "ours": "ours",
+    "old": "old handler",
+}
+
+
+class NotRunnableError(Exception):
+    """Something cannot be measured here; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What a worker measures.
+
+    Args:
+        subject: whose handler.
+        complexity: with readability metrics.
+    """
+
+    subject: Subject
+    complexity: bool = False
+
+    @property
+    def title(self) -> str:
+        """What readers know the subject as."""
+        return _TITLES[self.subject]
+
+    def __str__(self) -> str:
+        return f"{self.subject}{', complexity on' if self.complexity else ''}"
