@@ -255,8 +255,12 @@ def _column_widths(header: list[Cell]) -> list[int]:
 
 def _widen(widths: list[int], row: list[Cell]) -> None:
     for index, value in enumerate(row):
+        width = widths[index]
+        # blanks and small counters need no room; a column at its widest gets no more
+        if value == "" or width >= _WIDTHS[1] or (type(value) is int and 0 <= value < 100_000):
+            continue
         length = len(value) if isinstance(value, str) else len(repr(value))
-        if length > widths[index]:
+        if length > width:
             widths[index] = min(length, _WIDTHS[1])
 
 

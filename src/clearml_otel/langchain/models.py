@@ -33,6 +33,7 @@ _OUTPUT_TOKENS: Final = (
     "candidates_token_count",
     "outputTokens",
 )
+_USAGE_KEYS: Final = _INPUT_TOKENS + _OUTPUT_TOKENS
 _TOTAL_TOKENS: Final = ("total_tokens", "total_token_count", "totalTokens")
 
 
@@ -119,8 +120,7 @@ def usage_attributes(response: LLMResult, generations: Sequence[Generation]) -> 
     """Token counts: the message's own where there are, else those of the whole call."""
     output = _mapping(response.llm_output)
     sources = _usages(output, generations)
-    told = _INPUT_TOKENS + _OUTPUT_TOKENS
-    usage = next((source for source in sources if _first([source], told) is not None), None)
+    usage = next((source for source in sources if source and _tells_usage(source)), None)
     if usage is None:
         return
     yield from _counts(usage)
@@ -134,6 +134,10 @@ def usage_attributes(response: LLMResult, generations: Sequence[Generation]) -> 
         count = _mapping(usage.get(group)).get(key)
         if isinstance(count, int) and count:
             yield attribute, count
+
+
+def _tells_usage(source: Mapping[str, Any]) -> bool:
+    return any(source.get(key) is not None for key in _USAGE_KEYS)
 
 
 def _usages(

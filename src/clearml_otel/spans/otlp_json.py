@@ -164,6 +164,8 @@ def _key_values(attributes: Attributes) -> list[Json]:
 
 
 def _to_any(value: AttributeValue) -> Json:
+    if isinstance(value, str):
+        return {"stringValue": value}
     if value is None:
         return {}
     if isinstance(value, bool):
@@ -176,13 +178,11 @@ def _to_any(value: AttributeValue) -> Json:
         # JSON has no NaN and no infinities; OTLP writes their names
         special = "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
         return {"doubleValue": value if isfinite(value) else special}
-    if isinstance(value, bytes):
-        return {"bytesValue": b64encode(value).decode("ascii")}
     if isinstance(value, Mapping):
         return {"kvlistValue": {"values": _key_values(value)}}
     if isinstance(value, tuple):
         return {"arrayValue": {"values": [_to_any(item) for item in value]}}
-    return {"stringValue": value}
+    return {"bytesValue": b64encode(value).decode("ascii")}
 
 
 def _any_value(message: AnyValue | None) -> AttributeValue:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry.trace import SpanContext, format_span_id, format_trace_id
 
@@ -12,6 +12,9 @@ from clearml_otel.spans.record import Attributes, AttributeValue, SpanEvent, Spa
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Event, ReadableSpan
     from opentelemetry.trace import Link
+
+# asked first: one check in a set is cheaper than one in a tuple of classes
+_SCALARS: Final = frozenset({str, int, float, bool, bytes})
 
 
 def from_readable_span(span: ReadableSpan) -> SpanRecord:
@@ -74,7 +77,7 @@ def _attributes(attributes: Mapping[str, Any] | None) -> Attributes:
 
 
 def _value(value: Any) -> AttributeValue:
-    if value is None or isinstance(value, (str, bool, int, float, bytes)):
+    if value is None or type(value) in _SCALARS or isinstance(value, (str, int, float, bytes)):
         return value
     if isinstance(value, Mapping):
         items = cast("Mapping[object, Any]", value)
