@@ -19,7 +19,7 @@ from support.fake_cmudict import write_fake_cmudict
 from support.old_textstat import OldTextstat
 from support.readability_texts import readability_texts
 
-SOURCE = Path(clearml_otel.__file__).parents[1]
+PACKAGE = Path(clearml_otel.__file__).parent
 KNOWN = ["the", "readability", "of", "fish", "never", "a", "object", "statement", "value", "name"]
 TEXT = "The readability of it all, isn't it? Never, said the fish! 👍 A wall."
 CORPUS_NEEDED = "python -m nltk.downloader cmudict"
@@ -51,10 +51,15 @@ nltk.data.path[:] = [os.environ["NLTK_DATA"]]
 
 def run(program: str, data: Path, *, python: Path | str = sys.executable, flags: str = "") -> Any:
     """Run ``program`` in a fresh interpreter; it calls ``show`` once."""
+    # the package by itself: where it is installed there are others beside it
+    alone = data / "alone"
+    alone.mkdir(exist_ok=True)
+    if not (alone / PACKAGE.name).exists():
+        (alone / PACKAGE.name).symlink_to(PACKAGE)
     kept = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
     done = subprocess.run(
         [str(python), *flags.split(), "-c", PROLOGUE + textwrap.dedent(program)],
-        env={**kept, "NLTK_DATA": str(data), "HOME": str(data), "TEST_SOURCE": str(SOURCE)},
+        env={**kept, "NLTK_DATA": str(data), "HOME": str(data), "TEST_SOURCE": str(alone)},
         check=False,
         capture_output=True,
         timeout=240,
