@@ -110,9 +110,17 @@ def _found(value: object, keys: tuple[str, ...], depth: int) -> str:
     return to_text(value) if message is None else _found(message, keys, depth + 1)
 
 
-def _last_message(value: object) -> BaseMessage | None:
-    """Of a conversation the last message is the question, or the answer."""
+def _last_message(value: object) -> object:
+    """Of a conversation the last message is the question, or the answer; else None.
+
+    Messages may be given as LangChain's or as OpenAI's ``{"role", "content"}``.
+    """
     if not isinstance(value, (list, tuple)) or not value:
         return None
     last = cast("Sequence[object]", value)[-1]
-    return last if isinstance(last, BaseMessage) else None
+    if isinstance(last, BaseMessage):
+        return last
+    if isinstance(last, Mapping):
+        fields = cast("Mapping[str, object]", last)
+        return fields["content"] if "role" in fields and "content" in fields else None
+    return None

@@ -60,6 +60,8 @@ TOOL_CALL = {"name": "search", "args": {"q": "x"}, "id": "call_1", "type": "tool
         ({"messages": [HumanMessage("first"), HumanMessage("second")]}, "second"),
         ({"messages": []}, "[]"),
         ({"messages": [("user", "hi")]}, '[["user","hi"]]'),
+        ({"messages": [{"role": "user", "content": "hi"}]}, "hi"),
+        ({"messages": [{"role": "user"}]}, '[{"role":"user"}]'),
         (StringPromptValue(text="the prompt"), "the prompt"),
         (ChatPromptValue(messages=[HumanMessage("hi")]), "Human: hi"),
         ({"input": "q", "agent_scratchpad": [AIMessage("a")]}, "q"),
