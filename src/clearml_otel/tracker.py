@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -96,12 +96,7 @@ class Tracker:
             )
             return
         model = self._model(name, langchain_asset) if langchain_asset is not None else None
-        if self._live is not None:
-            with self._unharmed():
-                self._live.flush()
-                # the page prints both tables at each flush
-                tables = build_tables(self._pipeline.buffered())
-                print(tables_text(tables))  # noqa: T201 - asked for with stream_logs
+        self._follow(self._print_flush)
         self._pipeline.end_sessions(name, model)
         self._flushes += 1
         if not self._pipeline.wait(self.settings.flush_timeout_s):
@@ -119,25 +114,19 @@ class Tracker:
             status: the task's; by default completed, or failed where an exception ends the program.
             message: the reason that ClearML shows.
         """
-        if self._live is not None and not self.closed:
-            with self._unharmed():
-                self._live.close()
+        self._follow(LiveLog.close)
         self._pipeline.close(status, message)
 
     # -- what span processors and handlers call -----------------------------------------------
 
     def span_started(self, span: ReadableSpan) -> None:
         """A span began; shown where the user follows the records live."""
-        if self._live is not None and not self.closed:
-            with self._unharmed():
-                self._live.on_start(span)
+        self._follow(lambda live: live.on_start(span))
 
     def span_ended(self, span: ReadableSpan) -> None:
         """A span ended; kept for the next publication."""
-        if self._live is not None and not self.closed:
-            with self._unharmed():
-                self._live.on_end(span)
-        with self._unharmed():
+        self._follow(lambda live: live.on_end(span))
+        with _unharmed("a span is not in the ClearML tables"):
             self._pipeline.add(span)
 
     def publish(self, timeout_s: float) -> bool:
@@ -155,26 +144,23 @@ class Tracker:
 
     def point_noted(self) -> None:
         """A callback without duration was noted on an open span; shown where followed live."""
-        if self._live is not None and not self.closed:
-            with self._unharmed():
-                self._live.on_point()
+        self._follow(LiveLog.on_point)
 
     def end_attributes(self) -> Mapping[str, str]:
         """What a handler of this tracker puts on each span at its end."""
         return {names.TRACKER_SESSION: f"{self.id}:{self._flushes}"}
 
-    @contextmanager
-    def _unharmed(self) -> Generator[None]:
-        """The SDK calls span processors inside the application's own calls, unguarded."""
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - telemetry never hurts the application
-            report(
-                f"tracker.{type(error).__name__}",
-                f"a span is not in the ClearML tables: {type(error).__name__}: {str(error)[:200]}",
-                level=logging.ERROR,
-                exc_info=True,
-            )
+    def _follow(self, step: Callable[[LiveLog], None]) -> None:
+        """Show what happens, where the user follows the records live."""
+        if self._live is not None and not self.closed:
+            with _unharmed("what stream_logs prints is incomplete, the tables are not"):
+                step(self._live)
+
+    def _print_flush(self, live: LiveLog) -> None:
+        live.flush()
+        # the page prints both tables at each flush
+        tables = build_tables(self._pipeline.buffered())
+        print(tables_text(tables))  # noqa: T201 - asked for with stream_logs
 
     def _model(self, name: str | None, asset: object) -> ModelUpload | None:
         """The asset as an output model; one that cannot be written down is named in the log."""
@@ -199,4 +185,18 @@ class Tracker:
         model = name or self.settings.task_name
         return ModelUpload(
             model, f"{model}.json", file.data, "LangChain", f"LangChain {file.class_name}"
+        )
+
+
+@contextmanager
+def _unharmed(consequence: str) -> Generator[None]:
+    """The SDK calls span processors inside the application's own calls, unguarded."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - telemetry never hurts the application
+        report(
+            f"tracker.{type(error).__name__}",
+            f"{consequence}: {type(error).__name__}: {str(error)[:200]}",
+            level=logging.ERROR,
+            exc_info=True,
         )
