@@ -82,6 +82,8 @@ UNFINISHED: Final = "langchain.unfinished"
 """True where the run's end callback never came; the span was closed by the handler."""
 MISSING_START: Final = "langchain.missing_start"
 """True where LangChain sent the end of a run whose start it never sent."""
+TRUNCATED: Final = "langchain.truncated"
+"""The names of the span's attributes whose texts were cut for their length."""
 EVENTS_OVERFLOW: Final = "langchain.events_overflow"
 """JSON array of the point-like callbacks that found no room as span events."""
 
@@ -94,6 +96,9 @@ EVENT_AGENT_FINISH: Final = "langchain.agent_finish"
 EVENT_RETRY: Final = "langchain.retry"
 EVENT_CUSTOM: Final = "langchain.custom_event"
 
+EVENT_INTERRUPT: Final = "langchain.interrupt"
+EVENT_RESUME: Final = "langchain.resume"
+
 EVENT_SEQ: Final = "langchain.seq"
 EVENT_TOOL: Final = "langchain.agent.tool"
 EVENT_TOOL_INPUT: Final = "langchain.agent.tool_input"
@@ -104,6 +109,8 @@ EVENT_RETRY_ATTEMPT: Final = "langchain.retry.attempt"
 EVENT_RETRY_ERROR: Final = "langchain.retry.error"
 EVENT_CUSTOM_NAME: Final = "langchain.custom_event.name"
 EVENT_CUSTOM_DATA: Final = "langchain.custom_event.data"
+EVENT_INTERRUPT_VALUE: Final = "langchain.interrupt.value"
+EVENT_RESUME_VALUE: Final = "langchain.resume.value"
 
 # -- readability ---------------------------------------------------------------------------
 READABILITY_PREFIX: Final = "readability."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from langchain_core.agents import AgentAction, AgentFinish
@@ -19,6 +19,20 @@ from clearml_otel.langchain.values import (
 )
 
 _MOST_METADATA: Final = 40  # a span keeps 128 attributes by default; the rest goes as one JSON
+_LONGEST_KEY: Final = 500  # characters
+_LONGEST_METADATA: Final = 4_000
+# by the model's attributes, and by the packages of the ClearML task
+_SAID_ELSEWHERE: Final = frozenset(
+    {
+        "ls_provider",
+        "ls_model_name",
+        "ls_model_type",
+        "ls_temperature",
+        "ls_max_tokens",
+        "ls_stop",
+        "lc_versions",
+    }
+)
 _CONTROL_FLOW: Final = frozenset({"GraphBubbleUp", "GraphInterrupt", "NodeInterrupt"})
 
 
@@ -43,26 +57,50 @@ def span_title(name: str, attributes: Mapping[str, Any]) -> str:
     return f"{operation} {name}" if operation else name
 
 
-def metadata_attributes(metadata: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The callback's metadata as attributes; what finds no room goes together as JSON."""
+def metadata_attributes(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The callback's metadata as attributes; what finds no room goes together as JSON.
+
+    What LangChain says there of the model stands in the conventions' attributes already.
+    """
+    found: dict[str, Any] = {}
     rest: dict[str, object] = {}
-    for index, (given, value) in enumerate(metadata.items()):
-        key = clean_text(str(given), 500)
+    for given, value in metadata.items():
+        if given in _SAID_ELSEWHERE or value is None:
+            continue
+        key = clean_text(given if type(given) is str else str(given), _LONGEST_KEY)
         if is_secret_key(key):
             value = HIDDEN
-        if index >= _MOST_METADATA:
+        if len(found) >= _MOST_METADATA:
             rest[key] = plain(value)
         elif isinstance(value, (bool, int, float)):
-            yield names.METADATA_PREFIX + key, plain(value)
-        elif value is not None:
-            yield names.METADATA_PREFIX + key, clean_text(to_text(value), 4_000)
+            found[names.METADATA_PREFIX + key] = plain(value)
+        else:
+            found[names.METADATA_PREFIX + key] = clean_text(to_text(value), _LONGEST_METADATA)
     if rest:
-        yield names.METADATA_REST, to_json(rest)
+        found[names.METADATA_REST] = to_json(rest)
+    return found
 
 
 def is_control_flow(error: BaseException) -> bool:
     """Whether LangGraph raised it to pause or to jump, which is no error."""
     return any(base.__name__ in _CONTROL_FLOW for base in type(error).__mro__)
+
+
+def interrupt_values(pause: BaseException) -> list[object]:
+    """What a LangGraph node asks of the person who is to resume it."""
+    interrupts = pause.args[0] if pause.args else ()
+    if not isinstance(interrupts, (list, tuple)):
+        return []
+    return [
+        getattr(item, "value", item)
+        for item in cast("Sequence[object]", interrupts)
+        if type(item).__name__ == "Interrupt"
+    ]
+
+
+def resume_value(given: object) -> object:
+    """What a paused LangGraph graph is told to go on with; None where it is not being resumed."""
+    return getattr(given, "resume", None) if type(given).__name__ == "Command" else None
 
 
 def agent_action_fields(action: AgentAction) -> dict[str, object]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 from clearml_otel.diagnostics import report
 from clearml_otel.langchain.values import safe_str
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
-Item = TypeVar("Item")
 
 
 def guarded(callback: Callback) -> Callback:
@@ -21,21 +20,34 @@ def guarded(callback: Callback) -> Callback:
         try:
             return callback(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - telemetry never hurts the application
-            _report(callback.__name__, error)
+            report_error(callback.__name__, error)
             return None
 
     return cast("Callback", wrapper)
 
 
-def collected(what: str, pairs: Iterable[Item]) -> Iterator[Item]:
-    """The items up to the first error, which is logged: one bad field never costs the span."""
+def fill(
+    attributes: dict[str, Any],
+    what: str,
+    find: Callable[..., Iterable[tuple[str, Any]] | dict[str, Any]],
+    *values: object,
+) -> None:
+    """Add what ``find`` says of ``values``, up to its first error, which is logged.
+
+    Args:
+        attributes: of a span: one bad field of a provider's answer never costs the span.
+        what: what the log calls it.
+        find: gives attributes.
+        values: what a callback was given.
+    """
     try:
-        yield from pairs
+        attributes.update(find(*values))
     except Exception as error:  # noqa: BLE001 - a provider's response may hold anything
-        _report(what, error)
+        report_error(what, error)
 
 
-def _report(what: str, error: Exception) -> None:
+def report_error(what: str, error: Exception) -> None:
+    """Log, once per kind, that a part of a span is missing."""
     kind = type(error).__name__
     report(
         f"langchain.{what}.{kind}",

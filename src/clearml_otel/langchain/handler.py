@@ -22,15 +22,21 @@ from clearml_otel import attributes as names
 from clearml_otel.langchain import inputs as io
 from clearml_otel.langchain import models
 from clearml_otel.langchain.batches import BatchTracker
-from clearml_otel.langchain.descriptions import agent_action_fields, agent_finish_fields, run_name
+from clearml_otel.langchain.content import Content, Redact
+from clearml_otel.langchain.descriptions import (
+    agent_action_fields,
+    agent_finish_fields,
+    resume_value,
+    run_name,
+)
 from clearml_otel.langchain.evaluation_events import EvaluationEvents
-from clearml_otel.langchain.guard import collected, guarded
-from clearml_otel.langchain.messages import input_messages, prompt_message
+from clearml_otel.langchain.guard import fill, guarded
+from clearml_otel.langchain.messages import conversations_json, prompts_json
 from clearml_otel.langchain.owner import Owner
-from clearml_otel.langchain.run_spans import RunSpans, computed
+from clearml_otel.langchain.run_spans import RunSpans
 from clearml_otel.langchain.runs import OpenRun
 from clearml_otel.langchain.scores import MAX_WORDS, Measure, Scorer
-from clearml_otel.langchain.values import plain_json, safe_str, to_json, to_text
+from clearml_otel.langchain.values import MAX_TEXT, safe_str, to_text
 
 _handlers: WeakSet[LangChainSpanHandler] = WeakSet()
 
@@ -44,6 +50,8 @@ class LangChainSpanHandler(BaseCallbackHandler):
         max_words: how long an answer is measured in its callback; longer ones later.
         evaluation_events: gets the metrics as GenAI evaluation events too.
         capture_content: whether prompts, answers, inputs and outputs go on the spans.
+        redact: applied to each text of these, with the name of the attribute that it goes to.
+        max_content_length: characters of one text; longer ones are cut and say so.
         owner: the tracker that the spans belong to; None for app-wide instrumentation.
         on_closed: called for each run that starts after the handler was closed.
     """
@@ -58,10 +66,13 @@ class LangChainSpanHandler(BaseCallbackHandler):
         max_words: int = MAX_WORDS,
         evaluation_events: EvaluationEvents | None = None,
         capture_content: bool = True,
+        redact: Redact | None = None,
+        max_content_length: int = MAX_TEXT,
         owner: Owner | None = None,
         on_closed: Callable[[], None] | None = None,
     ) -> None:
-        self.spans = RunSpans(tracer_provider, capture_content, owner, on_closed)
+        content = Content(capture_content, redact, max_content_length)
+        self.spans = RunSpans(tracer_provider, content, owner, on_closed)
         self._scorer = Scorer(measure, max_words) if measure is not None else None
         self._evaluation_events = evaluation_events
         if self._scorer is not None:
@@ -89,22 +100,14 @@ class LangChainSpanHandler(BaseCallbackHandler):
         self, serialized: dict[str, Any] | None, prompts: list[str], **kwargs: Any
     ) -> None:
         """Start the span of a completion call's prompt."""
-
-        def messages() -> str:
-            return plain_json([prompt_message(prompt) for prompt in prompts])
-
-        self._start_model("llm", serialized, messages, kwargs)
+        self._start_model("llm", serialized, prompts_json, prompts, kwargs)
 
     @guarded
     def on_chat_model_start(
         self, serialized: dict[str, Any] | None, messages: list[list[BaseMessage]], **kwargs: Any
     ) -> None:
         """Start the span of a chat call."""
-
-        def conversation() -> str:
-            return plain_json(input_messages(message for turn in messages for message in turn))
-
-        self._start_model("chat_model", serialized, conversation, kwargs)
+        self._start_model("chat_model", serialized, conversations_json, messages, kwargs)
 
     @guarded
     def on_llm_new_token(self, token: Any, *, run_id: UUID, **kwargs: Any) -> None:
@@ -112,13 +115,26 @@ class LangChainSpanHandler(BaseCallbackHandler):
         run = self.spans.open_run(run_id)
         if run is not None:
             run.tokens += 1
-            if run.tokens == 1:
+            if run.first_token_s is None:
+                run.first_token_s = time.monotonic()
+
+    @guarded
+    def on_stream_event(self, event: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """Count a streamed piece of an answer; of ``stream_events(version="v3")``."""
+        run = self.spans.open_run(run_id)
+        if run is not None and event.get("event") == "content-block-delta":
+            run.events += 1
+            if run.first_token_s is None:
                 run.first_token_s = time.monotonic()
 
     @guarded
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """End a model's span with its answers, usage and readability."""
-        self.spans.end(run_id, "llm", kwargs, lambda run: self._response(run, response))
+
+        def describe(run: OpenRun, said: dict[str, Any]) -> None:
+            self._describe_response(run, response, said)
+
+        self.spans.end(run_id, "llm", kwargs, describe)
 
     @guarded
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
@@ -131,11 +147,18 @@ class LangChainSpanHandler(BaseCallbackHandler):
     def on_chain_start(self, serialized: dict[str, Any] | None, inputs: Any, **kwargs: Any) -> None:
         """Start a chain's span."""
         name = run_name(serialized, kwargs)
-        operation = {}
-        if name == "AgentExecutor":
-            operation = {names.OPERATION_NAME: "invoke_agent", names.AGENT_NAME: name}
-        content = {names.CHAIN_INPUT: lambda: io.chain_input(inputs)}
-        self.spans.start("chain", name, kwargs, operation, content)
+
+        def describe(attributes: dict[str, Any]) -> None:
+            if name == "AgentExecutor":
+                attributes[names.OPERATION_NAME] = "invoke_agent"
+                attributes[names.AGENT_NAME] = name
+            self.spans.content.put(attributes, names.CHAIN_INPUT, io.chain_input, inputs)
+
+        self.spans.start("chain", name, kwargs, describe)
+        answer = resume_value(inputs)
+        if answer is not None:
+            fields = {names.EVENT_RESUME_VALUE: answer}
+            self.spans.point(kwargs["run_id"], names.EVENT_RESUME, fields)
 
     @guarded
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
@@ -160,20 +183,20 @@ class LangChainSpanHandler(BaseCallbackHandler):
     ) -> None:
         """Start a tool's span."""
         name = run_name(serialized, kwargs)
-        fixed = {
-            names.OPERATION_NAME: "execute_tool",
-            names.TOOL_NAME: name,
-            names.TOOL_TYPE: "function",
-        }
-        if description := (serialized or {}).get("description"):
-            fixed[names.TOOL_DESCRIPTION] = to_text(description)
-        if call_id := kwargs.get("tool_call_id"):
-            fixed[names.TOOL_CALL_ID] = to_text(call_id)
-        content = {
-            names.TOOL_INPUT: lambda: io.tool_input(input_str, inputs),
-            names.TOOL_CALL_ARGUMENTS: lambda: to_json(inputs) if inputs else to_text(input_str),
-        }
-        self.spans.start("tool", name, kwargs, fixed, content)
+
+        def describe(attributes: dict[str, Any]) -> None:
+            attributes[names.OPERATION_NAME] = "execute_tool"
+            attributes[names.TOOL_NAME] = name
+            attributes[names.TOOL_TYPE] = "function"
+            if description := (serialized or {}).get("description"):
+                attributes[names.TOOL_DESCRIPTION] = to_text(description)
+            if call_id := kwargs.get("tool_call_id"):
+                attributes[names.TOOL_CALL_ID] = to_text(call_id)
+            put = self.spans.content.put
+            put(attributes, names.TOOL_INPUT, io.tool_input, input_str, inputs)
+            put(attributes, names.TOOL_CALL_ARGUMENTS, io.tool_arguments, input_str, inputs)
+
+        self.spans.start("tool", name, kwargs, describe)
 
     @guarded
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
@@ -190,9 +213,12 @@ class LangChainSpanHandler(BaseCallbackHandler):
         self, serialized: dict[str, Any] | None, query: str, **kwargs: Any
     ) -> None:
         """Start a retriever's span."""
-        fixed = {names.OPERATION_NAME: "retrieval"}
-        content = {names.RETRIEVAL_QUERY: lambda: to_text(query)}
-        self.spans.start("retriever", run_name(serialized, kwargs), kwargs, fixed, content)
+
+        def describe(attributes: dict[str, Any]) -> None:
+            attributes[names.OPERATION_NAME] = "retrieval"
+            self.spans.content.put(attributes, names.RETRIEVAL_QUERY, to_text, query)
+
+        self.spans.start("retriever", run_name(serialized, kwargs), kwargs, describe)
 
     @guarded
     def on_retriever_end(self, documents: Any, *, run_id: UUID, **kwargs: Any) -> None:
@@ -240,10 +266,10 @@ class LangChainSpanHandler(BaseCallbackHandler):
         self.spans.point(run_id, names.EVENT_CUSTOM, fields)
 
     def on_interrupt(self, *args: Any, **kwargs: Any) -> None:
-        """LangGraph's pause; the chain's own end says it."""
+        """LangGraph's pause; the error that ends the node's run says what for."""
 
     def on_resume(self, *args: Any, **kwargs: Any) -> None:
-        """LangGraph's resumption; the chain's own start says it."""
+        """LangGraph's resumption; the input of the graph's run says with what."""
 
     # -- what several callbacks share -------------------------------------------------------
 
@@ -251,25 +277,28 @@ class LangChainSpanHandler(BaseCallbackHandler):
         self,
         run_type: str,
         serialized: dict[str, Any] | None,
-        messages: Callable[[], str],
+        render: Callable[..., str],
+        asked: object,
         kwargs: dict[str, Any],
     ) -> None:
         params = cast("dict[str, Any]", kwargs.get("invocation_params") or {})
         metadata = cast("dict[str, Any]", kwargs.get("metadata") or {})
-        fixed: dict[str, Any] = {
-            names.OPERATION_NAME: "text_completion" if run_type == "llm" else "chat",
-            names.PROVIDER_NAME: models.provider(params, metadata),
-        }
-        if model := models.request_model(params, metadata):
-            fixed[names.REQUEST_MODEL] = model
-        fixed.update(collected("request", models.request_attributes(params, metadata)))
-        batch = self._batches.join(kwargs.get("invocation_params"), kwargs.get("batch_size") or 1)
-        if batch is not None:
-            fixed[names.BATCH_ID] = batch.batch_id
-            fixed[names.BATCH_INDEX] = batch.index
-            fixed[names.BATCH_SIZE] = batch.size
-        content = {names.INPUT_MESSAGES: messages}
-        self.spans.start(run_type, run_name(serialized, kwargs), kwargs, fixed, content)
+
+        def describe(attributes: dict[str, Any]) -> None:
+            attributes[names.OPERATION_NAME] = "text_completion" if run_type == "llm" else "chat"
+            attributes[names.PROVIDER_NAME] = models.provider(params, metadata)
+            if model := models.request_model(params, metadata):
+                attributes[names.REQUEST_MODEL] = model
+            fill(attributes, "request", models.request_attributes, params, metadata)
+            given = kwargs.get("invocation_params")
+            batch = self._batches.join(given, kwargs.get("batch_size") or 1)
+            if batch is not None:
+                attributes[names.BATCH_ID] = batch.batch_id
+                attributes[names.BATCH_INDEX] = batch.index
+                attributes[names.BATCH_SIZE] = batch.size
+            self.spans.content.put(attributes, names.INPUT_MESSAGES, render, asked)
+
+        self.spans.start(run_type, run_name(serialized, kwargs), kwargs, describe)
 
     def _end_with(
         self,
@@ -280,33 +309,29 @@ class LangChainSpanHandler(BaseCallbackHandler):
         render: Callable[[Any], str],
         value: Any,
     ) -> None:
-        def attributes(_: object) -> Iterator[tuple[str, Any]]:
-            if self.spans.capture_content and value is not None:
-                yield key, render(value)
+        def describe(_: OpenRun, said: dict[str, Any]) -> None:
+            if value is not None:
+                self.spans.content.put(said, key, render, value)
 
-        self.spans.end(run_id, run_type, kwargs, attributes)
+        self.spans.end(run_id, run_type, kwargs, describe)
 
-    def _response(self, run: OpenRun, response: LLMResult) -> Iterator[tuple[str, Any]]:
+    def _describe_response(self, run: OpenRun, response: LLMResult, said: dict[str, Any]) -> None:
         answers = models.generations_of(response)
-        yield from collected("usage", models.usage_attributes(response, answers))
-        yield from collected("response", models.response_attributes(response, answers))
-        if self.spans.capture_content:
-            content = {names.OUTPUT_MESSAGES: lambda: models.output_messages(answers)}
-            yield from collected("answer", computed(content))
+        fill(said, "usage", models.usage_attributes, response, answers)
+        fill(said, "response", models.response_attributes, response, answers)
+        self.spans.content.put(said, names.OUTPUT_MESSAGES, models.output_messages, answers)
         if self._scorer is not None:
-            yield from collected("readability", self._scores(self._scorer, run, response))
+            texts = [answer.text for answer in answers]
+            fill(said, "readability", self._scores, self._scorer, run, texts, said)
 
     def _scores(
-        self, scorer: Scorer, run: OpenRun, response: LLMResult
+        self, scorer: Scorer, run: OpenRun, texts: list[str], said: dict[str, Any]
     ) -> Iterator[tuple[str, Any]]:
-        answers = models.generations_of(response)
-        metrics, later = scorer.measure([answer.text for answer in answers])
+        metrics, later = scorer.measure(texts)
         # what is measured later is read from the span
-        yield from scorer.attributes(metrics, later and self.spans.capture_content)
+        yield from scorer.attributes(metrics, later and self.spans.content.captured)
         if self._evaluation_events is not None:
-            said = dict(models.response_attributes(response, answers))
-            response_id = said.get(names.RESPONSE_ID)
-            self._evaluation_events.emit(run.span, metrics, str(response_id or "") or None)
+            self._evaluation_events.emit(run.span, metrics, said.get(names.RESPONSE_ID))
 
 
 def _after_fork() -> None:

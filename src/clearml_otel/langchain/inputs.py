@@ -59,6 +59,11 @@ def tool_input(input_str: object, inputs: object) -> str:
     return to_json(arguments)
 
 
+def tool_arguments(input_str: object, inputs: object) -> str:
+    """A tool's arguments as JSON where LangChain gives them by name, else as their text."""
+    return to_json(inputs) if inputs else to_text(input_str)
+
+
 def tool_output(value: object) -> str:
     """A tool's output as its text, not as the repr of a message."""
     return message_text(value) if isinstance(value, BaseMessage) else _readable(value, ())

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from langchain_core.messages import BaseMessage
 
-from clearml_otel.langchain.values import Json, clean_text, plain, to_text
+from clearml_otel.langchain.values import Json, clean_text, plain, plain_json, to_text
 
 Part: TypeAlias = "dict[str, Json]"
 
@@ -34,6 +34,16 @@ _TOOL_BLOCKS: Final = frozenset({"tool_use", "tool_call", "tool_call_chunk", "fu
 def prompt_message(prompt: object) -> dict[str, Json]:
     """A completion prompt as a user's message."""
     return {"role": "user", "parts": [{"type": "text", "content": to_text(prompt)}]}
+
+
+def prompts_json(prompts: Iterable[object]) -> str:
+    """Completion prompts as the convention's JSON."""
+    return plain_json([prompt_message(prompt) for prompt in prompts])
+
+
+def conversations_json(conversations: Iterable[Iterable[object]]) -> str:
+    """Lists of chat messages, one after the other, as the convention's JSON."""
+    return plain_json(input_messages(message for turn in conversations for message in turn))
 
 
 def input_messages(messages: Iterable[object]) -> list[Json]:

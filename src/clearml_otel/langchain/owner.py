@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from opentelemetry import context as otel_context
+from opentelemetry.context import Context
 
 from clearml_otel import attributes as names
 from clearml_otel.langchain.values import clean_text, to_text
@@ -30,22 +30,26 @@ class Owner(Protocol):
         ...
 
 
-def session_attributes(metadata: Mapping[str, object]) -> dict[str, str]:
+def session_attributes(context: Context, metadata: Mapping[str, object]) -> dict[str, str]:
     """The session that the surrounding context or LangChain's metadata names.
 
     Args:
+        context: the OpenTelemetry context around the run.
         metadata: the callback's ``metadata``.
 
     Returns:
         ``session.id`` and ``gen_ai.conversation.id`` (readers look for either), and the tracker's
         own attribute where the name was given with ``Tracker.session``; empty if none is named.
     """
-    name = otel_context.get_value(SESSION_CONTEXT_KEY)
+    name = context.get(SESSION_CONTEXT_KEY)
     if isinstance(name, str) and name:
         name = clean_text(name, 1_000)
         return {names.SESSION_NAME: name, names.SESSION_ID: name, names.CONVERSATION_ID: name}
-    value = next((metadata[k] for k in _METADATA_KEYS if metadata.get(k) not in (None, "")), None)
-    if value is None:
+    for key in _METADATA_KEYS:
+        if key in metadata and metadata[key] not in (None, ""):
+            value = metadata[key]
+            break
+    else:
         return {}
     session = clean_text(to_text(value), 1_000)
     return {names.SESSION_ID: session, names.CONVERSATION_ID: session}

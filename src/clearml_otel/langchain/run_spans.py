@@ -9,30 +9,42 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, TypeAlias, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 from weakref import WeakSet
 
 from opentelemetry import trace
-from opentelemetry.context import get_value
+from opentelemetry.context import get_current
 from opentelemetry.trace import INVALID_SPAN, SpanKind, Status, StatusCode, TracerProvider
 
 from clearml_otel import attributes as names
-from clearml_otel.langchain.descriptions import is_control_flow, metadata_attributes, span_title
-from clearml_otel.langchain.guard import collected
+from clearml_otel.langchain.content import Content
+from clearml_otel.langchain.descriptions import (
+    interrupt_values,
+    is_control_flow,
+    metadata_attributes,
+    span_title,
+)
+from clearml_otel.langchain.guard import report_error
 from clearml_otel.langchain.owner import Owner, session_attributes
 from clearml_otel.langchain.runs import OpenRun, OpenRuns
 from clearml_otel.langchain.sequence import next_seq, process_id
 from clearml_otel.langchain.values import safe_str, to_text
 from clearml_otel.version import __version__
 
-Content: TypeAlias = "Mapping[str, Callable[[], str]]"
-EndAttributes: TypeAlias = "Iterable[tuple[str, Any]]"
+Attributes: TypeAlias = "dict[str, Any]"
+DescribeStart: TypeAlias = "Callable[[Attributes], None]"
+DescribeEnd: TypeAlias = "Callable[[OpenRun, Attributes], None]"
 
 _SUPPRESS_KEYS: Final = ("suppress_instrumentation", "suppress_language_model_instrumentation")
+_CLIENT_CALLS: Final = frozenset({"llm", "chat_model"})
 _MOST_EVENTS: Final = 100
 """Events of one span; the SDK keeps the last 128 and forgets the first ones."""
+# of a point's fields, those that say what kind it is; they are kept where content is not
+_NO_CONTENT: Final = frozenset(
+    {names.EVENT_TOOL, names.EVENT_CUSTOM_NAME, names.EVENT_RETRY_ATTEMPT}
+)
 
 _all: WeakSet[RunSpans] = WeakSet()
 
@@ -42,7 +54,7 @@ class RunSpans:
 
     Args:
         tracer_provider: where the spans go; the global provider by default.
-        capture_content: whether prompts, answers, inputs and outputs go on the spans.
+        content: what of the runs' content goes on them.
         owner: the tracker that the spans belong to; None for app-wide instrumentation.
         on_closed: called for each run that starts after :meth:`close`.
     """
@@ -50,16 +62,18 @@ class RunSpans:
     def __init__(
         self,
         tracer_provider: TracerProvider | None,
-        capture_content: bool,
+        content: Content,
         owner: Owner | None,
         on_closed: Callable[[], None] | None = None,
     ) -> None:
         self.provider = tracer_provider or trace.get_tracer_provider()
-        self.capture_content = capture_content
+        self.content = content
         self._tracer = trace.get_tracer(names.SCOPE_NAME, __version__, self.provider)
         self._owner = owner
         self._on_closed = on_closed
         self._runs = OpenRuns(self._abandon)
+        # of pauses, which every run above tells again
+        self._noted_pauses: WeakSet[BaseException] = WeakSet()
         self._active = True
         _all.add(self)
 
@@ -85,12 +99,7 @@ class RunSpans:
         self._runs.abandon_all()
 
     def start(
-        self,
-        run_type: str,
-        name: str,
-        kwargs: Mapping[str, Any],
-        fixed: Mapping[str, Any],
-        content: Content,
+        self, run_type: str, name: str, kwargs: Mapping[str, Any], describe: DescribeStart
     ) -> None:
         """Start the span of a run.
 
@@ -98,58 +107,52 @@ class RunSpans:
             run_type: ``llm``, ``chat_model``, ``chain``, ``tool`` or ``retriever``.
             name: the run's name.
             kwargs: the callback's keywords: ``run_id``, ``parent_run_id``, ``tags``, ``metadata``.
-            fixed: attributes that hold no content.
-            content: attributes that do, computed only where content is captured.
+            describe: adds to the attributes what is known of a run of its type.
         """
         run_id: UUID = kwargs["run_id"]
         if not self._active:
             if self._on_closed is not None:
                 self._on_closed()
             return
-        if any(get_value(key) for key in _SUPPRESS_KEYS):
+        current = get_current()
+        if any(current.get(key) for key in _SUPPRESS_KEYS):
             self._runs.add(run_id, OpenRun(INVALID_SPAN, run_type, {}))
             return
-        seq = next_seq()
         parent = self._parent(kwargs.get("parent_run_id"))
-        metadata = cast("dict[str, Any]", kwargs.get("metadata") or {})
-        session = session_attributes(metadata) or (parent.session if parent else {})
-        attributes: dict[str, Any] = {
-            names.RUN_ID: str(run_id),
+        metadata: Mapping[str, Any] = kwargs.get("metadata") or {}
+        session = session_attributes(current, metadata) or (parent.session if parent else {})
+        run_text = str(run_id)
+        attributes: Attributes = {
+            names.RUN_ID: run_text,
             names.RUN_TYPE: run_type,
             names.RUN_NAME: name,
             names.PROCESS_ID: process_id(),
-            names.START_SEQ: seq,
-            **fixed,
+            names.START_SEQ: next_seq(),
             **session,
         }
-        attributes.update(collected("start", self._common_attributes(kwargs, metadata)))
-        if self.capture_content:
-            attributes.update(collected("content", computed(content)))
+        if parent_id := kwargs.get("parent_run_id"):
+            attributes[names.RUN_PARENT_ID] = (parent and parent.run_id) or str(parent_id)
+        if self._owner is not None:
+            attributes.update(self._owner.start_attributes())
+        try:
+            if tags := kwargs.get("tags"):
+                attributes[names.TAGS] = [to_text(tag) for tag in tags]
+            if metadata:
+                attributes.update(metadata_attributes(metadata))
+            describe(attributes)
+        except Exception as error:  # noqa: BLE001 - one bad field never costs the span
+            report_error(f"{run_type} start", error)
         span = self._tracer.start_span(
             span_title(name, attributes),
-            trace.set_span_in_context(parent.span) if parent else None,
-            SpanKind.CLIENT if run_type in {"llm", "chat_model"} else SpanKind.INTERNAL,
+            trace.set_span_in_context(parent.span, current) if parent else current,
+            SpanKind.CLIENT if run_type in _CLIENT_CALLS else SpanKind.INTERNAL,
             attributes=attributes,
         )
-        self._runs.add(run_id, OpenRun(span, run_type, session))
-
-    def _common_attributes(
-        self, kwargs: Mapping[str, Any], metadata: Mapping[str, Any]
-    ) -> Iterator[tuple[str, Any]]:
-        if parent_id := kwargs.get("parent_run_id"):
-            yield names.RUN_PARENT_ID, str(parent_id)
-        if self._owner is not None:
-            yield from self._owner.start_attributes().items()
-        if tags := kwargs.get("tags"):
-            yield names.TAGS, [to_text(tag) for tag in tags]
-        yield from metadata_attributes(metadata)
+        run = OpenRun(span, run_type, session, time.monotonic(), run_text, attributes)
+        self._runs.add(run_id, run)
 
     def end(
-        self,
-        run_id: UUID,
-        run_type: str,
-        kwargs: Mapping[str, Any],
-        attributes: Callable[[OpenRun], EndAttributes],
+        self, run_id: UUID, run_type: str, kwargs: Mapping[str, Any], describe: DescribeEnd
     ) -> None:
         """End the span of a run; one whose start never came is made now.
 
@@ -157,7 +160,7 @@ class RunSpans:
             run_id: the run's id.
             run_type: used where the start never came.
             kwargs: the callback's keywords, likewise.
-            attributes: what the end says; computed after the end's time and number are taken.
+            describe: adds what the end says; called after the end's time and number are taken.
         """
         run = self._runs.pop(run_id)
         if run is None:
@@ -165,16 +168,15 @@ class RunSpans:
                 return
             run = self._unseen_start(run_id, run_type, kwargs)
         span = run.span
-        seq, end_ns = next_seq(), time.time_ns()
+        said: Attributes = {names.END_SEQ: next_seq()}
+        end_ns = time.time_ns()
         try:
             if span.is_recording():
-                said = dict(collected(f"{run_type} end", attributes(run)))
-                if run.tokens:
-                    said[names.STREAM_TOKENS] = run.tokens
-                if run.first_token_s is not None:
-                    wait = run.first_token_s - run.started_s
-                    said[names.RESPONSE_TIME_TO_FIRST_CHUNK] = wait
-                self._close_out(run, seq, said)
+                try:
+                    describe(run, said)
+                except Exception as error:  # noqa: BLE001 - one bad field never costs the span
+                    report_error(f"{run_type} end", error)
+                self._close_out(run, said)
         finally:
             span.end(end_ns)
 
@@ -183,25 +185,29 @@ class RunSpans:
     ) -> None:
         """End the span of a run with an error, unless it is LangGraph's control flow."""
 
-        def attributes(run: OpenRun) -> Iterator[tuple[str, Any]]:
-            if is_control_flow(error):
-                yield names.INTERRUPTED, True
-                return
-            message = safe_str(error)
+        def describe(run: OpenRun, said: Attributes) -> None:
+            said[names.ERROR_TYPE] = type(error).__qualname__
+            self.content.put(said, names.ERROR_MESSAGE, safe_str, error)
+            message = said.get(names.ERROR_MESSAGE, "")
             run.span.set_status(Status(StatusCode.ERROR, message[:1_000]))
-            yield names.ERROR_TYPE, type(error).__qualname__
-            yield names.ERROR_MESSAGE, message
 
-        self.end(run_id, run_type, kwargs, attributes)
+        if is_control_flow(error):
+            self._note_pause(run_id, error)
+            self.end(run_id, run_type, kwargs, _describe_pause)
+        else:
+            self.end(run_id, run_type, kwargs, describe)
 
     def point(self, run_id: UUID, event: str, fields: Mapping[str, object]) -> None:
         """Note a callback without duration on its run's span."""
         run = self._runs.get(run_id)
         if run is None or not run.span.is_recording():
             return
-        attributes: dict[str, Any] = {names.EVENT_SEQ: next_seq()}
-        if self.capture_content:
-            attributes |= {key: to_text(value) for key, value in fields.items()}
+        attributes: Attributes = {names.EVENT_SEQ: next_seq()}
+        for key, value in fields.items():
+            if key in _NO_CONTENT:
+                attributes[key] = to_text(value)
+            else:
+                self.content.put(attributes, key, to_text, value)
         run.points += 1
         if run.points <= _MOST_EVENTS:
             run.span.add_event(event, attributes)
@@ -210,6 +216,13 @@ class RunSpans:
             run.overflow.append(entry)
         if self._owner is not None:
             self._owner.point_noted()
+
+    def _note_pause(self, run_id: UUID, pause: BaseException) -> None:
+        if pause in self._noted_pauses:
+            return
+        self._noted_pauses.add(pause)
+        for value in interrupt_values(pause):
+            self.point(run_id, names.EVENT_INTERRUPT, {names.EVENT_INTERRUPT_VALUE: value})
 
     def _parent(self, parent_run_id: UUID | None) -> OpenRun | None:
         """The open run above, also where another handler on this provider was told of it."""
@@ -224,15 +237,24 @@ class RunSpans:
 
     def _unseen_start(self, run_id: UUID, run_type: str, kwargs: Mapping[str, Any]) -> OpenRun:
         """A span for a run whose start never came (langchain-ai/langchain#39633)."""
-        fixed = {names.MISSING_START: True}
-        self.start(run_type, "unknown", {**kwargs, "run_id": run_id}, fixed, {})
+
+        def describe(attributes: Attributes) -> None:
+            attributes[names.MISSING_START] = True
+
+        self.start(run_type, "unknown", {**kwargs, "run_id": run_id}, describe)
         return self._runs.pop(run_id) or OpenRun(INVALID_SPAN, run_type, {})
 
-    def _close_out(self, run: OpenRun, seq: int, said: dict[str, Any]) -> None:
-        said[names.END_SEQ] = seq
+    def _close_out(self, run: OpenRun, said: Attributes) -> None:
+        if tokens := max(run.tokens, run.events):
+            said[names.STREAM_TOKENS] = tokens
+        if run.first_token_s is not None:
+            wait = run.first_token_s - run.started_s
+            said[names.RESPONSE_TIME_TO_FIRST_CHUNK] = wait
         if run.overflow:
             # its texts are bounded already, and none of its entries may go
             said[names.EVENTS_OVERFLOW] = json.dumps(run.overflow, ensure_ascii=False)
+        if names.TRUNCATED in said:
+            said[names.TRUNCATED] = [*run.request.get(names.TRUNCATED, ()), *said[names.TRUNCATED]]
         if self._owner is not None:
             said.update(self._owner.end_attributes())
         run.span.set_attributes(said)
@@ -240,11 +262,9 @@ class RunSpans:
     def _abandon(self, run: OpenRun) -> None:
         """End the span of a run whose end is not coming any more."""
         if run.span.is_recording():
-            self._close_out(run, next_seq(), {names.UNFINISHED: True})
+            self._close_out(run, {names.END_SEQ: next_seq(), names.UNFINISHED: True})
         run.span.end()
 
 
-def computed(content: Content) -> Iterator[tuple[str, str]]:
-    """The content attributes, each computed when it is asked for."""
-    for key, compute in content.items():
-        yield key, compute()
+def _describe_pause(_: OpenRun, said: Attributes) -> None:
+    said[names.INTERRUPTED] = True

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,9 +12,12 @@ from opentelemetry.trace import Span
 
 MOST_OPEN_RUNS: Final = 50_000
 LONGEST_RUN_S: Final = 24 * 3600.0
+_LOOKS_IN_THE_LONGEST: Final = 10
+_MOST_BETWEEN_LOOKS_S: Final = 60.0
+
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
-@dataclass(slots=True)
 class OpenRun:
     """What is remembered of a run between its start and its end.
 
@@ -23,17 +25,46 @@ class OpenRun:
         span: its span; a non-recording one where the run is suppressed or sampled out.
         run_type: ``llm``, ``chat_model``, ``chain``, ``tool`` or ``retriever``.
         session: the session attributes that its children inherit.
-        started_s: monotonic seconds.
+        started_s: monotonic seconds; now by default.
+        run_id: as its span tells it.
+        request: the attributes of its start.
     """
 
-    span: Span
-    run_type: str
-    session: dict[str, str]
-    started_s: float = field(default_factory=time.monotonic)
-    tokens: int = 0
-    first_token_s: float | None = None
-    points: int = 0
-    overflow: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    __slots__ = (
+        "events",
+        "first_token_s",
+        "overflow",
+        "points",
+        "request",
+        "run_id",
+        "run_type",
+        "session",
+        "span",
+        "started_s",
+        "tokens",
+    )
+
+    def __init__(
+        self,
+        span: Span,
+        run_type: str,
+        session: Mapping[str, str],
+        started_s: float | None = None,
+        run_id: str = "",
+        request: Mapping[str, Any] = _NOTHING,
+    ) -> None:
+        self.span = span
+        self.run_type = run_type
+        self.session = session
+        self.run_id = run_id
+        self.request = request
+        self.started_s = time.monotonic() if started_s is None else started_s
+        self.tokens = 0
+        self.events = 0
+        """Streamed pieces that came as protocol events."""
+        self.first_token_s: float | None = None
+        self.points = 0
+        self.overflow: list[dict[str, Any]] = []
 
 
 class OpenRuns:
@@ -56,6 +87,7 @@ class OpenRuns:
         self._longest_s = longest_s
         # UUID hashes itself in Python, once a streamed token
         self._runs: dict[int, OpenRun] = {}
+        self._next_look_s = 0.0
         self._lock = threading.Lock()
 
     def after_fork(self) -> None:
@@ -68,18 +100,11 @@ class OpenRuns:
 
     def add(self, run_id: UUID, run: OpenRun) -> None:
         """Remember a run; the oldest go where there are too many or they are too old."""
-        out: list[OpenRun] = []
         with self._lock:
             self._runs[run_id.int] = run
-            now = time.monotonic()
-            # runs stand in the order of their starts, so the first one is the oldest
-            while self._runs:
-                oldest_id = next(iter(self._runs))
-                oldest = self._runs[oldest_id]
-                if len(self._runs) <= self._most and now - oldest.started_s <= self._longest_s:
-                    break
-                del self._runs[oldest_id]
-                out.append(oldest)
+            if len(self._runs) <= self._most and run.started_s < self._next_look_s:
+                return
+            out = self._outside_the_bounds()
         for oldest in out:
             self._abandon(oldest)
 
@@ -98,3 +123,18 @@ class OpenRuns:
             runs, self._runs = list(self._runs.values()), {}
         for run in runs:
             self._abandon(run)
+
+    def _outside_the_bounds(self) -> list[OpenRun]:
+        out: list[OpenRun] = []
+        now = time.monotonic()
+        pause = min(_MOST_BETWEEN_LOOKS_S, self._longest_s / _LOOKS_IN_THE_LONGEST)
+        self._next_look_s = now + pause
+        # runs stand in the order of their starts, so the first one is the oldest
+        while self._runs:
+            oldest_id = next(iter(self._runs))
+            oldest = self._runs[oldest_id]
+            if len(self._runs) <= self._most and now - oldest.started_s <= self._longest_s:
+                break
+            del self._runs[oldest_id]
+            out.append(oldest)
+        return out

@@ -25,6 +25,8 @@ MAX_ITEMS: Final = 2_000
 """Elements of one container; the rest is counted."""
 MAX_DEPTH: Final = 16
 HIDDEN: Final = "**********"
+CUT_MARK: Final = "… [cut from "
+"""What stands behind a text that was cut, before its length."""
 
 _SECRET: Final = re.compile(
     "apikey|secret|passw|authorization|credential|privatekey|bearer|(?:^|access|auth|session|refresh"
@@ -32,6 +34,25 @@ _SECRET: Final = re.compile(
 )
 _SEPARATORS: Final = str.maketrans("", "", "-_. ")
 _URL_USERINFO: Final = re.compile(r"""(?<=://)[^/\s?#"'<>]+(?=@)""")
+_URL_SECRET: Final = re.compile(
+    r"(?i)(?<=[?&])((?:api|access|secret)?[-_]?(?:key|token|secret|password)=)[^\s&#\"'<>]+"
+)
+_SECRET_WORDS: Final = ("key", "token", "secret", "authorization", "bearer ")
+# a header, a bearer's token, a key of the widespread form, and a key assigned to its name
+_TEXT_SECRET: Final = re.compile(
+    r"""(?ix)
+    (\bauthorization["']?\s*[:=]\s*["']?(?:bearer|basic|token)\s+) [^\s"',;&]{6,}
+    | (\bauthorization["']?\s*[:=]\s*["']?) [^\s"',;&]{16,}
+    | (\bbearer\s+) [\w.~+/=-]{16,}
+    | (\b) sk-[\w-]{16,}
+    | (\b[\w-]*(?:api[-_]?key|access[-_]?key|secret[-_]?key|client[-_]?secret|access[-_]?token)
+       ["']?\s*[:=]\s*["']?) (?=[\w-]*\d) [\w+/-]{16,}={0,2}
+    """
+)
+# made once, as json.dumps makes one a call; nothing here is circular
+_compact: Final = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, separators=(",", ":")
+).encode
 _LARGEST_INT: Final = 1 << 63
 _NODE: Final = 8  # what an element costs of the total, besides its text
 
@@ -49,10 +70,26 @@ def clean_text(text: str, limit: int = MAX_TEXT) -> str:
         text = text[: 2 * limit]
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode("utf-8")
+    # before the cut, which may take away the sign that ends the credentials
     if "://" in text:
-        # before the cut, which may take away the sign that ends the credentials
-        text = _URL_USERINFO.sub(HIDDEN, text)
-    return f"{text[:limit]}… [cut from {length} characters]" if length > limit else text
+        text = _URL_SECRET.sub(rf"\g<1>{HIDDEN}", _URL_USERINFO.sub(HIDDEN, text))
+    if _may_tell_secrets(text):
+        text = _TEXT_SECRET.sub(_hidden, text)
+    return f"{text[:limit]}{CUT_MARK}{length} characters]" if length > limit else text
+
+
+def _may_tell_secrets(text: str) -> bool:
+    """Whether the slow search is worth it; single characters are found in next to no time."""
+    if ("-" in text and "sk-" in text) or "earer " in text:
+        return True
+    if "=" not in text and ":" not in text:
+        return False
+    lowered = text.lower()
+    return any(word in lowered for word in _SECRET_WORDS)
+
+
+def _hidden(match: re.Match[str]) -> str:
+    return next((kept for kept in match.groups() if kept is not None), "") + HIDDEN
 
 
 def safe_str(value: object) -> str:
@@ -65,12 +102,12 @@ def safe_str(value: object) -> str:
 
 def to_json(value: object) -> str:
     """Any value as compact, valid JSON."""
-    return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
+    return _compact(plain(value))
 
 
 def plain_json(value: Json) -> str:
     """What is plain already as JSON; walked again only where it is too long."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _compact(value)
     return text if len(text) <= MAX_TOTAL else to_json(value)
 
 
@@ -92,7 +129,13 @@ class _Encoder:
 
     def encode(self, value: object, depth: int, parents: tuple[int, ...]) -> Json:
         self._left -= _NODE
+        kind = type(value)
+        if kind is str:
+            return self._text(cast("str", value))
         try:
+            if kind is dict and depth < MAX_DEPTH and id(value) not in parents:
+                fields = cast("dict[Any, Any]", value)
+                return self._object(fields, depth + 1, (*parents, id(value)))
             return self._encode(value, depth, parents)
         except Exception as error:  # noqa: BLE001 - the value's own code may raise anything
             return f"<{type(value).__name__}: {type(error).__name__} while reading it>"

@@ -261,6 +261,43 @@ def test_no_url_credentials(text: str, secret: str) -> None:
     assert secret not in to_json({"base_url": text})
 
 
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("curl -H 'Authorization: Bearer abc.def-123' x", "abc.def-123"),
+        ('{"authorization": "Basic dXNlcjpwYXNz"}', "dXNlcjpwYXNz"),
+        ("AUTHORIZATION=0123456789abcdef0123", "0123456789abcdef0123"),
+        ("it said Bearer eyJhbGciOiJIUzI1NiJ9.e30.x", "eyJhbGciOiJIUzI1NiJ9"),
+        ("Incorrect API key provided: sk-proj-abcdefghij0123456789.", "abcdefghij0123456789"),
+        ('OPENAI_API_KEY="abcd1234efgh5678"', "abcd1234efgh5678"),
+        ("x-api-key: 0f1e2d3c4b5a69788796", "0f1e2d3c4b5a69788796"),
+        ("client_secret = Zm9vYmFyYmF6cXV4MTIzNA==", "Zm9vYmFyYmF6cXV4MTIzNA"),
+        ("https://api.example.com/v1?q=cats&api_key=abc&x=1", "=abc"),
+        ("https://api.example.com/v1?token=abc", "=abc"),
+    ],
+)
+def test_no_secrets_inside_texts(text: str, secret: str) -> None:
+    shown = clean_text(text)
+    assert secret not in shown
+    assert HIDDEN in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bearer tokens and authorization: two things to know",
+        "the bearer of bad news that nobody expected",
+        "risk-management is a task-oriented skill: the key: patience",
+        "api_key = os.environ['OPENAI_API_KEY']",
+        "client.api_key: str | None = None",
+        "https://example.com/search?q=api_key&keyword=value",
+        "press any key: the token economy",
+    ],
+)
+def test_texts_about_secrets_stay(text: str) -> None:
+    assert clean_text(text) == text
+
+
 def test_urls_without_credentials_stay() -> None:
     text = "https://api.example.com:8080/v1?q=a@b and mail me at me@example.com, at 10:30@noon"
     assert clean_text(text) == text

@@ -1,0 +1,114 @@
+"""What of a run's content goes on its span, and in which form.
+
+Content is what people and models said: prompts, answers, inputs, outputs, documents, the text of
+errors. Names, counters, usage and timings are none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias, cast
+
+from clearml_otel import attributes as names
+from clearml_otel.diagnostics import report
+from clearml_otel.langchain.guard import report_error
+from clearml_otel.langchain.values import CUT_MARK, MAX_TEXT, Json, clean_text, plain_json
+
+Redact: TypeAlias = "Callable[[str, str], str]"
+"""Takes a text and where it goes, an attribute's name; gives the text that may be kept."""
+
+SHORTEST_LIMIT: Final = 256
+"""Characters that ``max_length`` has at least; no shorter text was cut."""
+UNREDACTED: Final = "[not kept: redact failed]"
+# what the conventions' message parts say beside their content
+_NO_CONTENT: Final = frozenset(
+    {"role", "type", "id", "name", "finish_reason", "modality", "mime_type", "sha256"}
+)
+
+
+class Content:
+    """Captures content, or leaves it out.
+
+    Args:
+        captured: whether content goes on spans.
+        redact: applied to every text of it, in JSON to every string; one that raises or gives no
+            string costs the text, never the run.
+        max_length: characters of one text; a longer one is cut and says how long it was.
+    """
+
+    def __init__(
+        self, captured: bool = True, redact: Redact | None = None, max_length: int = MAX_TEXT
+    ) -> None:
+        self.captured = captured
+        self._redact = redact
+        self._max_length = max(SHORTEST_LIMIT, min(max_length, MAX_TEXT))
+
+    def put(
+        self, attributes: dict[str, Any], where: str, render: Callable[..., str], *values: object
+    ) -> None:
+        """Add one attribute of content, where content is captured.
+
+        Args:
+            attributes: of a span; gets ``where``.
+            where: the attribute's name.
+            render: gives the text, or JSON, of ``values``. Where it raises, the attribute is
+                missing and the log says so once. One that was cut for its length is listed in
+            ``langchain.truncated``.
+            values: what a callback was given.
+        """
+        if not self.captured:
+            return
+        try:
+            text = attributes[where] = self.shown(render(*values), where)
+            if len(text) > SHORTEST_LIMIT and CUT_MARK in text:
+                attributes.setdefault(names.TRUNCATED, []).append(where)
+        except Exception as error:  # noqa: BLE001 - an application's objects may raise anything
+            report_error(where, error)
+
+    def shown(self, text: str, where: str) -> str:
+        """A text, or JSON, as it may be kept."""
+        if self._redact is None and len(text) <= self._max_length:
+            return text
+        if text[:1] in {"{", "["}:
+            try:
+                told: Json = json.loads(text)
+            except (ValueError, RecursionError):
+                return self._kept(text, where)
+            return plain_json(self._kept_json(told, where))
+        return self._kept(text, where)
+
+    def _kept(self, text: str, where: str) -> str:
+        if self._redact is not None and text:
+            text = _redacted(self._redact, text, where)
+        return clean_text(text, self._max_length)
+
+    def _kept_json(self, value: Json, where: str) -> Json:
+        if isinstance(value, str):
+            return self._kept(value, where)
+        if isinstance(value, list):
+            return [self._kept_json(item, where) for item in value]
+        if isinstance(value, dict):
+            return {
+                key: item
+                if key in _NO_CONTENT and isinstance(item, str)
+                else self._kept_json(item, where)
+                for key, item in value.items()
+            }
+        return value
+
+
+def _redacted(redact: Redact, text: str, where: str) -> str:
+    problem: str
+    try:
+        kept = cast("object", redact(text, where))
+        if isinstance(kept, str):
+            return kept
+        problem = f"gave a {type(kept).__name__}, which is no str"
+    except Exception as error:  # noqa: BLE001 - the application's function; costs its text
+        problem = f"raised {type(error).__name__}"
+    report(
+        "langchain.redact",
+        f"redact {problem} (for {where}): texts are replaced by {UNREDACTED!r} where it does",
+    )
+    return UNREDACTED
