@@ -37,6 +37,21 @@ def test_offline(door: str, end: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("door", DOORS)
+def test_runs_that_are_open_at_the_end_are_unfinished(door: str, tmp_path: Path) -> None:
+    variables = {"CLEARML_OFFLINE_MODE": "1", "CLEARML_CACHE_DIR": str(tmp_path / "cache")}
+    outcome = run_program(tmp_path, PROGRAM, door, "open", **variables)
+    assert outcome.status == 0, outcome.stderr
+    session = read_zip(the_only_zip(tmp_path / "cache"))
+    runs = session.table("Runs", "session").dicts()
+    assert [(run["name"], run["status"]) for run in runs] == [
+        ("FakeListLLM", "ok"),
+        ("hang", "unfinished"),
+    ]
+    (_, _, start) = session.table("Action Records", "session").dicts()
+    assert (start["action"], start["input"]) == ("on_chain_start", "an open question")
+
+
+@pytest.mark.parametrize("door", DOORS)
 def test_with_a_server(door: str, tmp_path: Path) -> None:
     with ClearMLDouble() as double:
         outcome = run_program(tmp_path, PROGRAM, door, "raise", **double.env())

@@ -2,7 +2,8 @@
 
     python exit_program.py DOOR END
 
-DOOR: ``handler``, ``processor`` or ``exporter``; END: ``raise``, ``exit3``, ``end``.
+DOOR: ``handler``, ``processor`` or ``exporter``; END: ``raise``, ``exit3``, ``end``, or
+``open``, with a run that a daemon thread never ends.
 """
 
 from __future__ import annotations
@@ -32,6 +33,22 @@ else:
     handler = LangChainSpanHandler(provider)
 
 FakeListLLM(responses=["an answer"], callbacks=[handler]).invoke("a question")
+if end == "open":
+    import threading
+
+    from langchain_core.runnables import RunnableLambda
+
+    started = threading.Event()
+
+    def hang(question: str) -> None:
+        started.set()
+        threading.Event().wait()
+
+    chain = RunnableLambda(hang)
+    threading.Thread(
+        target=chain.invoke, args=("an open question", {"callbacks": [handler]}), daemon=True
+    ).start()
+    started.wait()
 if end == "raise":
     raise RuntimeError("the application's own failure")
 if end == "exit3":

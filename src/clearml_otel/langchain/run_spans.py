@@ -7,6 +7,7 @@ swallow unrelated traces.
 
 from __future__ import annotations
 
+import atexit
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from opentelemetry.context import get_current
 from opentelemetry.trace import INVALID_SPAN, SpanKind, Status, StatusCode, TracerProvider
 
 from clearml_otel import attributes as names
+from clearml_otel.diagnostics import report
 from clearml_otel.langchain.content import Content
 from clearml_otel.langchain.descriptions import (
     interrupt_values,
@@ -71,11 +73,13 @@ class RunSpans:
         self._tracer = trace.get_tracer(names.SCOPE_NAME, __version__, self.provider)
         self._owner = owner
         self._on_closed = on_closed
-        self._runs = OpenRuns(self._abandon)
+        self._runs = OpenRuns(self._put_out)
         # of pauses, which every run above tells again
         self._noted_pauses: WeakSet[BaseException] = WeakSet()
         self._active = True
+        self._process_ends = False
         _all.add(self)
+        _end_open_runs_at_exit()
 
     @property
     def active(self) -> bool:
@@ -96,7 +100,14 @@ class RunSpans:
     def close(self) -> None:
         """Make no more spans and end the open ones as unfinished."""
         self._active = False
-        self._runs.abandon_all()
+        for run in self._runs.take_all():
+            self._abandon(run)
+
+    def end_open_runs(self) -> None:
+        """End what is open at the end of the process, such as runs of daemon threads."""
+        self._process_ends = True
+        for run in self._runs.take_all():
+            self._abandon(run)
 
     def start(
         self, run_type: str, name: str, kwargs: Mapping[str, Any], describe: DescribeStart
@@ -164,7 +175,7 @@ class RunSpans:
         """
         run = self._runs.pop(run_id)
         if run is None:
-            if not self._active:
+            if not self._active or self._process_ends:
                 return
             run = self._unseen_start(run_id, run_type, kwargs)
         span = run.span
@@ -259,11 +270,32 @@ class RunSpans:
             said.update(self._owner.end_attributes())
         run.span.set_attributes(said)
 
+    def _put_out(self, run: OpenRun) -> None:
+        """End the span of a run for which there is no room any more."""
+        report(
+            "langchain.put_out",
+            "too many LangChain runs are open, or one for longer than a day: the oldest are ended "
+            "as unfinished. Their end callbacks never came: look for streams that are neither read "
+            "to their end nor closed, and for calls that hang",
+        )
+        self._abandon(run)
+
     def _abandon(self, run: OpenRun) -> None:
         """End the span of a run whose end is not coming any more."""
         if run.span.is_recording():
             self._close_out(run, {names.END_SEQ: next_seq(), names.UNFINISHED: True})
         run.span.end()
+
+
+def _end_open_runs() -> None:
+    for spans in list(_all):
+        spans.end_open_runs()
+
+
+def _end_open_runs_at_exit() -> None:
+    """Before the provider's own exit handler, which is older than the spans made with it."""
+    atexit.unregister(_end_open_runs)
+    atexit.register(_end_open_runs)
 
 
 def _describe_pause(_: OpenRun, said: Attributes) -> None:

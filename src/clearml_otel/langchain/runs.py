@@ -117,12 +117,11 @@ class OpenRuns:
         with self._lock:
             return self._runs.pop(run_id.int, None)
 
-    def abandon_all(self) -> None:
-        """End every open run as unfinished."""
+    def take_all(self) -> list[OpenRun]:
+        """Take every open run out."""
         with self._lock:
             runs, self._runs = list(self._runs.values()), {}
-        for run in runs:
-            self._abandon(run)
+        return runs
 
     def _outside_the_bounds(self) -> list[OpenRun]:
         out: list[OpenRun] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from langchain_core.runnables import RunnableLambda
@@ -73,12 +73,29 @@ def test_ended_runs_are_forgotten() -> None:
     assert len(runs) == 0
 
 
-def test_all_are_abandoned_at_the_end() -> None:
-    out: list[OpenRun] = []
-    runs = OpenRuns(out.append)
-    runs.add(UUID(int=1), run(1e12))
-    runs.abandon_all()
-    assert (len(out), len(runs)) == (1, 0)
+def test_all_are_taken_out_at_the_end() -> None:
+    runs = OpenRuns(lambda _: None)
+    each = run(1e12)
+    runs.add(UUID(int=1), each)
+    assert runs.take_all() == [each]
+    assert len(runs) == 0
+
+
+def test_missing_ends_are_bounded_and_reported(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs_module.OpenRuns.__init__, "__defaults__", (100, 1e9))
+    made = traced()
+    for _ in range(2_000):
+        made.handler.on_chain_start(None, "never answered", run_id=uuid4())
+    assert len(made.handler.spans) == 100
+    assert len(made.spans) == 1_900
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert "end callbacks never came" in line
+    made.handler.spans.close()
+    runs = made.tables.runs
+    status = runs.columns.index("status")
+    assert [row[status] for row in runs.rows] == ["unfinished"] * 2_000
 
 
 def test_an_abandoned_run_may_look_at_the_map() -> None:
