@@ -138,8 +138,15 @@ class LangChainSpanHandler(BaseCallbackHandler):
 
     @guarded
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """End a model's span with an error."""
-        self.spans.fail(run_id, "llm", kwargs, error)
+        """End a model's span with an error, and with what it had streamed of its answer."""
+
+        def describe(said: dict[str, Any]) -> None:
+            response = kwargs.get("response")
+            answers = models.generations_of(response) if isinstance(response, LLMResult) else []
+            if any(answer.text for answer in answers):
+                self.spans.content.put(said, names.OUTPUT_MESSAGES, models.output_messages, answers)
+
+        self.spans.fail(run_id, "llm", kwargs, error, describe)
 
     # -- chains ---------------------------------------------------------------------------
 

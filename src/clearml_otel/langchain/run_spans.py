@@ -36,7 +36,7 @@ from clearml_otel.langchain.values import safe_str, to_text
 from clearml_otel.version import __version__
 
 Attributes: TypeAlias = "dict[str, Any]"
-DescribeStart: TypeAlias = "Callable[[Attributes], None]"
+Describe: TypeAlias = "Callable[[Attributes], None]"
 DescribeEnd: TypeAlias = "Callable[[OpenRun, Attributes], None]"
 
 _SUPPRESS_KEYS: Final = ("suppress_instrumentation", "suppress_language_model_instrumentation")
@@ -110,7 +110,7 @@ class RunSpans:
             self._abandon(run)
 
     def start(
-        self, run_type: str, name: str, kwargs: Mapping[str, Any], describe: DescribeStart
+        self, run_type: str, name: str, kwargs: Mapping[str, Any], describe: Describe
     ) -> None:
         """Start the span of a run.
 
@@ -192,15 +192,30 @@ class RunSpans:
             span.end(end_ns)
 
     def fail(
-        self, run_id: UUID, run_type: str, kwargs: Mapping[str, Any], error: BaseException
+        self,
+        run_id: UUID,
+        run_type: str,
+        kwargs: Mapping[str, Any],
+        error: BaseException,
+        describe_rest: Describe | None = None,
     ) -> None:
-        """End the span of a run with an error, unless it is LangGraph's control flow."""
+        """End the span of a run with an error, unless it is LangGraph's control flow.
+
+        Args:
+            run_id: the run's id.
+            run_type: used where the start never came.
+            kwargs: the callback's keywords, likewise.
+            error: what ended the run.
+            describe_rest: adds to the attributes what was known before the error.
+        """
 
         def describe(run: OpenRun, said: Attributes) -> None:
             said[names.ERROR_TYPE] = type(error).__qualname__
             self.content.put(said, names.ERROR_MESSAGE, safe_str, error)
             message = said.get(names.ERROR_MESSAGE, "")
             run.span.set_status(Status(StatusCode.ERROR, message[:1_000]))
+            if describe_rest is not None:
+                describe_rest(said)
 
         if is_control_flow(error):
             self._note_pause(run_id, error)

@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 from langchain_core.agents import AgentAction
 from langchain_core.documents import Document
-from langchain_core.messages import AIMessage, HumanMessage
-from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, LLMResult
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
@@ -179,3 +179,21 @@ def test_short_texts_are_not_named() -> None:
 
 def test_no_limit_is_lower_than_what_a_message_needs() -> None:
     assert len(Content(max_length=1).shown("c" * 500, "where")) > SHORTEST_LIMIT
+
+
+def test_what_was_streamed_before_an_error_is_kept() -> None:
+    class Torn(ScriptedChatModel):
+        def _stream(
+            self, messages: Any, stop: Any = None, run_manager: Any = None, **_: Any
+        ) -> Any:
+            yield ChatGenerationChunk(message=AIMessageChunk("half an "))
+            yield ChatGenerationChunk(message=AIMessageChunk("answer"))
+            raise ConnectionError("the line is dead")
+
+    made = traced()
+    with pytest.raises(ConnectionError):
+        list(Torn().stream("q", made.config))
+    attributes = made.one().attributes
+    assert attributes[names.ERROR_TYPE] == "ConnectionError"
+    (said,) = json.loads(str(attributes[names.OUTPUT_MESSAGES]))
+    assert said["parts"] == [{"type": "text", "content": "half an answer"}]
