@@ -1,11 +1,11 @@
 """What recording LangChain runs costs the application, beside what others cost.
 
-    python tests/benchmarks                 # all of it, about ten minutes
-    python tests/benchmarks --only cpu      # one part: cpu, flush, memory, readability
+    python tests/benchmarks                 # all of it, about a quarter of an hour
+    python tests/benchmarks --only cpu      # one part: cpu, flush, memory, readability, peers
     python tests/benchmarks --quick         # shows that everything runs; the numbers say little
 
-One run prints one table, and one for readability. Three columns stand beside each other, measured
-in that run:
+One run prints one table, one for readability and one for peers. In the first, three columns stand
+beside each other, measured in that run:
 
 * **ours**: ``clearml_otel.ClearMLCallbackHandler``, offline.
 * **bare spans**: a handler that makes one span a run with three attributes and keeps it in a list;
@@ -39,6 +39,17 @@ textstat: the installed version and 0.7.4, each called once for each metric. *Fi
 engine is as after its start. *All words new*: it does not even know the words that it knows from
 the start. *Known words*: it has met all words, but not this text. textstat's caches are emptied
 before each text, except for *known words*; those of its pyphen too.
+
+**peers**: what other instrumentations of LangChain add to a run, with content on, beside
+``clearml_otel.LangChainInstrumentor``: OpenInference, Traceloop, the official GenAI one and
+Langfuse, each as its documentation turns it on, and a handler that is called and does nothing.
+Finished spans are dropped at once, so that no exporter is in it, Langfuse's own neither. CPU time
+of the calling thread, less that of the same calls without instrumentation in the same rounds; in
+an event loop that of the process, since handlers that are not inline work in other threads there.
+*Chain run, nested*: as above; *sequence*: one of a sequence of nine steps and itself. *Completion
+LLM* and *chat model*: answers of 20 words. *No-op + its sync*: what a no-op handler adds in the
+loop and what the same instrumentation adds without one. Where an instrumentation makes fewer spans
+than there are runs, a note says so: its number is low because it records less.
 
 The old handler does not run as it is. For its measurements ``spacy`` is an empty stand-in (it loads
 spaCy and a model even where nothing is visualised; its time and memory are left out), and its

@@ -13,19 +13,30 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from benchmarks import cpu, flush, memory, old_textstat, readability
+from benchmarks import cpu, flush, memory, old_textstat, peers, readability
 from benchmarks.driver import WorkerError
 from benchmarks.parts import FULL, QUICK, Setting
 from benchmarks.spec import NotRunnableError
-from benchmarks.table import NotRunnable, Result, show
+from benchmarks.table import Grid, NotRunnable, Result, show
 
-_PARTS: Final[dict[str, Callable[[Setting], Result]]] = {
+_PARTS: Final[dict[str, Callable[[Setting], Result | Grid]]] = {
     "cpu": cpu.measure,
     "flush": flush.measure,
     "memory": memory.measure,
     "readability": readability.measure,
+    "peers": peers.measure,
 }
-_PACKAGES: Final = ("clearml-otel", "langchain-core", "langchain-community", "clearml")
+_PACKAGES: Final = (
+    "clearml-otel",
+    "langchain-core",
+    "langchain-community",
+    "clearml",
+    "opentelemetry-sdk",
+    "openinference-instrumentation-langchain",
+    "opentelemetry-instrumentation-langchain",
+    "opentelemetry-instrumentation-genai-langchain",
+    "langfuse",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -38,25 +49,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--quick", action="store_true", help="tiny sizes: shows that everything runs"
     )
     options = parser.parse_args(arguments)
-    chosen = [_PARTS[name] for name in _PARTS if not options.only or name in options.only]
+    chosen = {name: _PARTS[name] for name in _PARTS if not options.only or name in options.only}
     with tempfile.TemporaryDirectory(prefix="clearml-otel-benchmarks-") as folder:
+        # quick runs and peers do without it
+        textstat = not options.quick and chosen.keys() != {"peers"}
         setting = Setting(
             sizes=QUICK if options.quick else FULL,
             folder=Path(folder),
-            textstat=_textstat(Path(folder), quick=options.quick),
+            textstat=_textstat(Path(folder), wanted=textstat),
             say=lambda line: print(line, file=sys.stderr, flush=True),
         )
         try:
             with ThreadPoolExecutor(setting.sizes.jobs) as pool:
-                futures = [pool.submit(measure, setting) for measure in chosen]
+                futures = [pool.submit(measure, setting) for measure in chosen.values()]
             results = [future.result() for future in futures]
         except WorkerError as error:
             sys.exit(f"benchmarks: {error}")
     show(results, _head(quick=options.quick))
 
 
-def _textstat(folder: Path, *, quick: bool) -> Path | NotRunnable:
-    if quick:
+def _textstat(folder: Path, *, wanted: bool) -> Path | NotRunnable:
+    if not wanted:
         return NotRunnable("--quick installs no textstat 0.7.4 for the old handler")
     try:
         return old_textstat.install(folder)

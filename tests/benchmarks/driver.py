@@ -19,6 +19,15 @@ from benchmarks.spec import NotRunnableError, Spec
 
 _TESTS: Final = Path(__file__).resolve().parents[1]
 _LONGEST_ANSWER_S: Final = 900.0
+_SETTINGS: Final = (
+    "CLEARML_",
+    "LANGCHAIN_",
+    "LANGFUSE_",
+    "LANGSMITH_",
+    "OPENINFERENCE_",
+    "OTEL_",
+    "TRACELOOP_",
+)
 
 
 class WorkerError(Exception):
@@ -100,11 +109,7 @@ class Worker:
 
 def _environment(folder: Path, path: Path | None) -> Mapping[str, str]:
     """The caller's, without its tracing and ClearML settings; offline, with no file of the user."""
-    kept = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith(("CLEARML_", "OTEL_", "LANGCHAIN_", "LANGSMITH_"))
-    }
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(_SETTINGS)}
     paths = [str(path)] if path is not None else []
     paths += [str(_TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
     return kept | {

@@ -13,7 +13,8 @@ from typing import Any, Final, Protocol
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from benchmarks.bare_spans import BareSpanHandler
+from benchmarks.bare_spans import BareSpanHandler, Keeper
+from benchmarks.peer_handlers import Peer
 from benchmarks.spec import NotRunnableError, Spec
 from benchmarks.texts import texts
 
@@ -41,6 +42,10 @@ class Measured(Protocol):
         """ClearML's offline session with what was published."""
         ...
 
+    def spans(self) -> int:
+        """Spans ended since the last call, where they are counted."""
+        ...
+
 
 def make(spec: Spec) -> Measured:
     """The handler that the spec asks for.
@@ -52,25 +57,27 @@ def make(spec: Spec) -> Measured:
         return _Ours(spec.complexity)
     if spec.subject == "old":
         return _Old(spec.complexity)
-    return _Bare(spans=spec.subject == "bare")
+    return _Bare() if spec.subject == "bare" else Peer(spec)
 
 
 class _Bare:
-    """Bare spans, or no handler at all."""
+    """Bare spans, kept until the flush."""
 
-    def __init__(self, spans: bool) -> None:
-        self._handler = BareSpanHandler() if spans else None
-        self.callbacks: list[BaseCallbackHandler] = [self._handler] if self._handler else []
+    def __init__(self) -> None:
+        self._spans = Keeper()
+        self.callbacks: list[BaseCallbackHandler] = [BareSpanHandler(self._spans)]
 
     def flush(self) -> None:
-        if self._handler is not None:
-            self._handler.kept.clear()
+        self._spans.kept.clear()
 
     def problems(self) -> dict[str, int]:
         return {}
 
     def session_folder(self) -> Path | None:
         return None
+
+    def spans(self) -> int:
+        return 0
 
 
 class _Ours:
@@ -93,6 +100,9 @@ class _Ours:
 
     def session_folder(self) -> Path | None:
         return Path(self._handler.tracker.location)
+
+    def spans(self) -> int:
+        return 0
 
 
 class _Old:
@@ -123,6 +133,9 @@ class _Old:
 
     def session_folder(self) -> Path | None:
         return Path(self._handler.task.get_offline_mode_folder())
+
+    def spans(self) -> int:
+        return 0
 
     def _try_text_analysis(self) -> None:
         """In callbacks its errors would only be logged, and the answers lost."""

@@ -91,7 +91,7 @@ class Setting:
 
 
 class Contender:
-    """A worker, or the reason why the old handler cannot be measured; a context manager.
+    """A worker, or the reason why others' handler cannot be measured; a context manager.
 
     Args:
         setting: where it runs.
@@ -133,10 +133,10 @@ class Contender:
             arguments: its keywords.
 
         Returns:
-            The measurements; what made the old handler fail, now and from now on.
+            The measurements; what made others' handler fail, now and from now on.
 
         Raises:
-            WorkerError: another handler's worker died.
+            WorkerError: the worker of one of ours died.
         """
         if self._failure is not None or self._worker is None:
             return self._failure or NotRunnable("never started")
@@ -146,7 +146,7 @@ class Contender:
                 self._ready = True
             answer = self._worker.ask(do, **arguments)
         except (NotRunnableError, WorkerError) as error:
-            if self.spec.subject != "old":
+            if not self.spec.foreign:
                 raise
             self._failure = NotRunnable(str(error))
             return self._failure

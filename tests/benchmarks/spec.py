@@ -6,14 +6,39 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-Subject: TypeAlias = Literal["none", "bare", "ours", "old"]
+Subject: TypeAlias = Literal[
+    "none",
+    "bare",
+    "ours",
+    "old",
+    # of the comparison with other instrumentations
+    "noop",
+    "dropped",
+    "instrumentor",
+    "openinference",
+    "traceloop",
+    "genai",
+    "langfuse",
+]
 
 _TITLES: Final[Mapping[Subject, str]] = {
     "none": "no handler",
     "bare": "bare spans",
     "ours": "ours",
     "old": "old handler",
+    "noop": "no-op handler",
+    "dropped": "bare spans",
+    "instrumentor": "ours",
+    "openinference": "OpenInference",
+    "traceloop": "Traceloop",
+    "genai": "official GenAI",
+    "langfuse": "Langfuse",
 }
+
+
+_FOREIGN: Final[frozenset[Subject]] = frozenset(
+    {"old", "openinference", "traceloop", "genai", "langfuse"}
+)
 
 
 class NotRunnableError(Exception):
@@ -31,6 +56,11 @@ class Spec:
 
     subject: Subject
     complexity: bool = False
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it may fail: what others have made may be missing, or not work here."""
+        return self.subject in _FOREIGN
 
     @property
     def title(self) -> str:

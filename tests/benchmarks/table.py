@@ -1,4 +1,4 @@
-"""The table of ratios."""
+"""The tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ Column: TypeAlias = Literal["ours", "bare", "old"]
 
 COLUMNS: Final[tuple[Column, ...]] = ("ours", "bare", "old")
 TITLES: Final[Mapping[Column, str]] = {"ours": "ours", "bare": "bare spans", "old": "old handler"}
-_WIDTH: Final = 140
+_WIDTH: Final = 200
+_TEXT_COLUMNS: Final = 2
 _LARGEST_RATIO: Final = 100
 _THREE_DIGITS: Final = 100
 _TWO_DECIMALS: Final = 0.1
@@ -81,12 +82,32 @@ class Result:
     titles: Mapping[Column, str] = field(default_factory=lambda: TITLES)
 
 
-def show(results: Iterable[Result], head: str) -> None:
+@dataclass(frozen=True, slots=True)
+class GridRow:
+    """Text of each column."""
+
+    cells: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What a part measured with columns of its own."""
+
+    titles: Sequence[str]
+    rows: Sequence[GridRow]
+    notes: Sequence[str]
+
+
+def show(results: Iterable[Result | Grid], head: str) -> None:
     """Print the tables and the notes below them."""
     tables: list[tuple[Mapping[Column, str], Table]] = []
+    grids: list[Table] = []
     notes: list[str] = []
     for result in results:
         notes += [note for note in result.notes if note not in notes]
+        if isinstance(result, Grid):
+            grids.append(_grid_table(result))
+            continue
         if not tables or tables[-1][0] != result.titles:
             tables.append((result.titles, _empty_table(result.titles)))
         for row in result.rows:
@@ -96,10 +117,19 @@ def show(results: Iterable[Result], head: str) -> None:
             tables[-1][1].add_row(row.title, row.unit, *cells, *shown)
     console = Console(width=_WIDTH, highlight=False)
     console.print(head)
-    for _, table in tables:
+    for table in [*(table for _, table in tables), *grids]:
         console.print(table)
     for number, note in enumerate(notes, 1):
         console.print(f"[{number}] {note}", markup=False, soft_wrap=True)
+
+
+def _grid_table(grid: Grid) -> Table:
+    table = Table(box=box.MARKDOWN)
+    for index, title in enumerate(grid.titles):
+        table.add_column(title, justify="left" if index < _TEXT_COLUMNS else "right", no_wrap=True)
+    for row in grid.rows:
+        table.add_row(*row.cells)
+    return table
 
 
 def _empty_table(titles: Mapping[Column, str]) -> Table:
@@ -121,13 +151,20 @@ def _number(cell: Cell, notes: list[str]) -> str:
             notes.append(note)
         # rich takes square brackets for its own
         return f"not runnable \\[{notes.index(note) + 1}]"
-    return f"{cell.median:,.0f}" if abs(cell.median) >= _THREE_DIGITS else f"{cell.median:.3g}"
+    return in_digits(cell.median)
+
+
+def in_digits(value: float) -> str:
+    """Three digits, or all those before the point."""
+    return f"{value:,.0f}" if abs(value) >= _THREE_DIGITS else f"{value:.3g}"
 
 
 def _ratio(ratio: Samples | None) -> str:
-    if ratio is None:
-        return "–"
-    value = ratio.median
+    return "–" if ratio is None else in_times(ratio.median)
+
+
+def in_times(value: float) -> str:
+    """A ratio."""
     if value > _LARGEST_RATIO:
         return f">{_LARGEST_RATIO}x"
     return f"{value:.2f}x" if value >= _TWO_DECIMALS else f"{value:.2g}x"

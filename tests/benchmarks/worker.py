@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import logging
@@ -11,19 +12,23 @@ import sys
 import time
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final, TextIO
 
 import psutil
+from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
 
 from benchmarks import handlers
-from benchmarks.models import TextModel, nested_chain
+from benchmarks.models import ChatModel, TextModel, nested_chain, search_tool, sequence
 from benchmarks.spec import NotRunnableError, Spec
 
 _PROMPT: Final = "Write a paragraph for the page about the question that the user asked last: 42?"
 _WARM_UP_CALLS: Final = 20
 _CHAIN_DEPTH: Final = 10
+_CHAT_WORDS: Final = 20
+_MESSAGES: Final = [SystemMessage("You answer questions about the manual."), HumanMessage(_PROMPT)]
+_TOOL_INPUT: Final = {"query": "the question that the user asked last", "limit": 5}
 _PEAK_RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 
 
@@ -46,6 +51,10 @@ class Bench:
         self._config: RunnableConfig = {"callbacks": measured.callbacks}
         self._models: dict[int, TextModel] = {}
         self._chain = nested_chain(_CHAIN_DEPTH)
+        self._sequence = sequence(_CHAIN_DEPTH - 1)
+        self._chat_model = ChatModel(words=_CHAT_WORDS)
+        self._tool = search_tool()
+        self._loop = asyncio.new_event_loop()
         self._lost = LostCallbacks()
         logger = logging.getLogger("langchain_core.callbacks.manager")
         logger.addHandler(self._lost)
@@ -72,9 +81,19 @@ class Bench:
     def stream(self, tokens: int, streams: int) -> dict[str, Any]:
         """CPU seconds of this thread for each token, from the first to the last of an answer."""
         model = self._model(tokens + 1)
+        return self._streamed(lambda: model.stream(_PROMPT, config=self._config), tokens, streams)
+
+    def chat_stream(self, tokens: int, streams: int) -> dict[str, Any]:
+        """CPU seconds of this thread for each token of a chat model, likewise."""
+        model = ChatModel(words=tokens + 1)
+        return self._streamed(lambda: model.stream(_MESSAGES, config=self._config), tokens, streams)
+
+    def _streamed(
+        self, stream: Callable[[], Iterator[object]], tokens: int, streams: int
+    ) -> dict[str, Any]:
         spent = 0.0
         for _ in range(streams):
-            chunks = model.stream(_PROMPT, config=self._config)
+            chunks = stream()
             next(chunks)
             before = time.thread_time()
             for _ in range(tokens):
@@ -90,6 +109,47 @@ class Bench:
         for _ in range(calls):
             self._chain.invoke({"input": _PROMPT}, config=self._config)
         return self._answer(time.thread_time() - before, calls * _CHAIN_DEPTH)
+
+    def sequences(self, calls: int) -> dict[str, Any]:
+        """CPU seconds of this thread for each of the ten runs of a sequence."""
+        before = time.thread_time()
+        for _ in range(calls):
+            self._sequence.invoke({"input": _PROMPT}, config=self._config)
+        return self._answer(time.thread_time() - before, calls * _CHAIN_DEPTH)
+
+    def chats(self, calls: int) -> dict[str, Any]:
+        """CPU seconds of this thread for each call of a chat model."""
+        before = time.thread_time()
+        for _ in range(calls):
+            self._chat_model.invoke(_MESSAGES, config=self._config)
+        return self._answer(time.thread_time() - before, calls)
+
+    def tools(self, calls: int) -> dict[str, Any]:
+        """CPU seconds of this thread for each call of a tool."""
+        before = time.thread_time()
+        for _ in range(calls):
+            self._tool.invoke(_TOOL_INPUT, config=self._config)
+        return self._answer(time.thread_time() - before, calls)
+
+    def async_chains(self, calls: int) -> dict[str, Any]:
+        """CPU seconds of the process for each of ten nested chain runs in an event loop."""
+        spent = self._in_loop(lambda: self._chain.ainvoke({"input": _PROMPT}, self._config), calls)
+        return self._answer(spent, calls * _CHAIN_DEPTH)
+
+    def async_chats(self, calls: int) -> dict[str, Any]:
+        """CPU seconds of the process for each call of a chat model in an event loop."""
+        spent = self._in_loop(lambda: self._chat_model.ainvoke(_MESSAGES, self._config), calls)
+        return self._answer(spent, calls)
+
+    def _in_loop(self, start: Callable[[], Coroutine[Any, Any, object]], calls: int) -> float:
+        async def run() -> float:
+            # handlers that are not inline work in threads of an executor
+            before = time.process_time()
+            for _ in range(calls):
+                await start()
+            return time.process_time() - before
+
+        return self._loop.run_until_complete(run())
 
     def flush(self) -> dict[str, Any]:
         """Seconds of one flush: by the clock, of this thread's CPU, of all threads' CPU."""
@@ -134,7 +194,8 @@ class Bench:
         return self._models[words]
 
     def _answer(self, spent_s: float, units: int) -> dict[str, Any]:
-        return {"each_s": spent_s / units, "units": units, **self._health()}
+        measured = {"each_s": spent_s / units, "units": units, "spans": self._measured.spans()}
+        return {**measured, **self._health()}
 
     def _health(self) -> dict[str, Any]:
         lost, self._lost.count = self._lost.count, 0
