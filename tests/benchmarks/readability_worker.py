@@ -30,13 +30,11 @@ class Ours:
     def __init__(self) -> None:
         self._engine = SeedEngine.load()
         self._memo = self._engine._memo
-        self._start = dict(self._memo)
+        self._start = dict(self._memo._kept)
         self.measure = self._engine.measure
 
     def forget(self, *, everything: bool) -> None:
-        self._memo.clear()
-        if not everything:
-            self._memo.update(self._start)
+        self._memo._kept = {} if everything else dict(self._start)
 
 
 class Textstat:

@@ -7,7 +7,7 @@ equal to the last bit. Where textstat divides by zero the value is 0.0.
 
 from __future__ import annotations
 
-import math
+from math import ceil, copysign, floor
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _rounded(number: float, scale: int) -> float:
 
     textstat takes the floor after subtracting a half, so -0.08 becomes -0.2 at one decimal.
     """
-    return float(math.floor(number * scale + math.copysign(0.5, number))) / scale
+    return floor(number * scale + copysign(0.5, number)) / scale
 
 
 def _smog(counts: Counts) -> float:
@@ -122,7 +122,7 @@ def _standard(ease: float, kincaid: float, others: tuple[float, ...]) -> str:
 
 
 def _votes(score: float) -> tuple[int, int]:
-    return math.floor(score + math.copysign(0.5, score)), math.ceil(score)
+    return floor(score + copysign(0.5, score)), ceil(score)
 
 
 def _votes_of_ease(ease: float) -> tuple[int, ...]:

@@ -1,0 +1,112 @@
+"""What the formulas need to know of a word, in one byte, for any number of words.
+
+The bytes of a text's words stand in one ``bytes``, so that counting them is left to its methods.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from .tokens import word_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+# Together with the words at most about 4 MB, whatever they are.
+_KEPT_WORDS = 16_384
+_LONGEST_KEPT_WORD = 32
+
+# The class of a word: its syllables, whether it has six letters or more, whether it is easy.
+# 0 is the class of what is no word.
+_EASY, _LONG = 1, 2
+_SYLLABLE = 4
+_MOST_SYLLABLES = 63
+_LONG_WORD = 6
+
+_CLASSES = range(256)
+SYLLABLES = bytes(c // _SYLLABLE for c in _CLASSES)
+"""Class -> syllables, at most 63."""
+NO_WORD = b"\0"
+SHORT = bytes(c for c in _CLASSES if not c & _LONG)
+"""The classes of fewer than six letters."""
+FEWER_THAN_THREE = bytes(c for c in _CLASSES if c < 3 * _SYLLABLE)
+"""The classes of fewer than three syllables."""
+EASY = bytes(c for c in _CLASSES if c & _EASY)
+EASY_OR_ONE = bytes(c for c in _CLASSES if c & _EASY or c < 2 * _SYLLABLE)
+"""The classes of easy words, and of words of one syllable."""
+EASY_OR_FEWER_THAN_THREE = bytes({*EASY, *FEWER_THAN_THREE})
+
+
+class WordMemo:
+    """Classes of words, computed when they are first asked for; safe to use from many threads.
+
+    It holds a bounded number of short words. When it is full it starts anew, which costs a few
+    milliseconds every 10,000 new words or so.
+
+    Args:
+        syllables: counts the syllables of lower-case words, without punctuation.
+        easy_words: the words that are never difficult, lower-case.
+        common: words to know from the start beside these, so that a text has few to compute.
+    """
+
+    def __init__(
+        self,
+        syllables: Callable[[Iterable[str]], list[int]],
+        easy_words: frozenset[str],
+        common: frozenset[str] = frozenset(),
+    ) -> None:
+        self._syllables = syllables
+        self._easy_words = easy_words
+        self._common, _ = self._computed({*easy_words, *common})
+        # Words are only ever added to it, so that who looks words up needs no lock.
+        self._kept = dict(self._common)
+
+    def classes(
+        self, terms: set[str], compounds: set[str]
+    ) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        """Look up the terms and compound keys of a text.
+
+        Returns:
+            The class of each of them, among others. Then, for those of more than 63 syllables,
+            how many more.
+        """
+        kept = self._kept
+        new = terms.difference(kept)
+        if compounds:
+            new |= compounds.difference(kept)
+        if not new:
+            return kept, {}
+        found, beyond = self._computed(new)
+        if len(kept) + len(found) <= _KEPT_WORDS and max(map(len, found)) <= _LONGEST_KEPT_WORD:
+            kept.update(found)
+            return kept, beyond
+        self._keep({key: c for key, c in found.items() if len(key) <= _LONGEST_KEPT_WORD})
+        return {key: kept[key] for key in (terms | compounds) - new} | found, beyond
+
+    def _keep(self, found: dict[str, int]) -> None:
+        kept = self._kept
+        if len(kept) + len(found) > _KEPT_WORDS:
+            kept = dict(self._common)
+        kept.update(islice(found.items(), max(0, _KEPT_WORDS - len(kept))))
+        self._kept = kept
+
+    def _computed(self, keys: set[str]) -> tuple[dict[str, int], dict[str, int]]:
+        words = [key if key.isalnum() else word_of(key) for key in keys]
+        syllables = self._syllables(words)
+        classes = [
+            number * _SYLLABLE + _LONG if len(word) >= _LONG_WORD else number * _SYLLABLE
+            for word, number in zip(words, syllables, strict=True)
+        ]
+        found = dict(zip(keys, classes, strict=True))
+        for key in self._easy_words.intersection(keys):
+            found[key] |= _EASY
+        if "" in words:
+            found |= {key: 0 for key, word in zip(keys, words, strict=True) if not word}
+        beyond: dict[str, int] = {}
+        if max(syllables, default=0) > _MOST_SYLLABLES:
+            for key, number in zip(keys, syllables, strict=True):
+                if number > _MOST_SYLLABLES:
+                    found[key] = _MOST_SYLLABLES * _SYLLABLE + _LONG
+                    beyond[key] = number - _MOST_SYLLABLES
+        return found, beyond
