@@ -114,15 +114,14 @@ def _linsear_write(sample: Sample) -> float:
 
 def _standard(ease: float, kincaid: float, others: tuple[float, ...]) -> str:
     """The grade most of the metrics agree on; of several, the one named first."""
-    votes = [*_votes(kincaid), *_votes_of_ease(ease)]
+    votes = [floor(kincaid + copysign(0.5, kincaid)), ceil(kincaid), *_votes_of_ease(ease)]
     for score in others:
-        votes += _votes(score)
-    grade = max(dict.fromkeys(votes), key=votes.count)
+        votes += floor(score + copysign(0.5, score)), ceil(score)
+    numbers = dict.fromkeys(votes, 0)
+    for grade in votes:
+        numbers[grade] += 1
+    grade = max(numbers, key=numbers.__getitem__)
     return f"{_ordinal(grade - 1)} and {_ordinal(grade)} grade"
-
-
-def _votes(score: float) -> tuple[int, int]:
-    return floor(score + copysign(0.5, score)), ceil(score)
 
 
 def _votes_of_ease(ease: float) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ times faster, and nothing is kept of the words (pyphen keeps every word it was a
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class SyllableCounter:
             At least 1 for each, also for an empty word.
         """
         words = list(words)
+        if max(map(len, words), default=0) < self._left + self._right:
+            return [1] * len(words)
         # No pattern reaches across a boundary, and each word begins behind one.
         text = _BOUNDARY.join([*words, ""])
         if text.isascii():
@@ -85,9 +88,7 @@ class SyllableCounter:
         # Index k is the place before letter k - 1: two are around the boundary before the word.
         begin = self._left + 1
         beyond = self._left + self._right
-        return [
-            count(1, begin, (begin := begin + len(word) + 1) - beyond) + 1 for word in words
-        ]
+        return [count(1, begin, (begin := begin + len(word) + 1) - beyond) + 1 for word in words]
 
     def _levels(self, columns: bytes) -> bytes:
         """The level bits of each place; the first two are around the boundary at the start."""
@@ -133,7 +134,8 @@ def english_syllables() -> SyllableCounter:
 
 def _compile(patterns: Patterns) -> _Automaton:
     prefixes = sorted({p[:end] for p in patterns for end in range(len(p) + 1)}, key=len)
-    alphabet = sorted({_BOUNDARY}.union(*patterns))
+    # The most frequent ones first: they share a line of the processor's cache.
+    alphabet = [letter for letter, _ in Counter(_BOUNDARY + "".join(patterns)).most_common()]
     columns = {character: i for i, character in enumerate(alphabet, _FIRST_LETTER)}
     width = len(alphabet) + _FIRST_LETTER
     states = {prefix: i * width for i, prefix in enumerate(prefixes)}

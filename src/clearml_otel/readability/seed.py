@@ -7,9 +7,9 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from .counts import count
-from .easy_words import english_easy_words
 from .formulas import metrics
 from .hyphenation import english_syllables
+from .word_lists import english_common_words, english_easy_words
 from .words import WordMemo
 
 if TYPE_CHECKING:
@@ -22,19 +22,25 @@ class SeedEngine:
     Args:
         syllables: counts the syllables of lower-case words, without punctuation.
         easy_words: the words that are never difficult, lower-case.
+        common_words: others to know from the start, so that a text has few to compute.
     """
 
-    def __init__(self, syllables: SyllableCounter, easy_words: frozenset[str]) -> None:
-        self._memo = WordMemo(syllables, easy_words)
+    def __init__(
+        self,
+        syllables: SyllableCounter,
+        easy_words: frozenset[str],
+        common_words: frozenset[str] = frozenset(),
+    ) -> None:
+        self._memo = WordMemo(syllables, easy_words, common_words)
 
     @classmethod
     def load(cls) -> SeedEngine:
-        """Make the engine with pyphen's en_US patterns and the shipped list of easy words.
+        """Make the engine with pyphen's en_US patterns and the shipped lists of words.
 
         Raises:
             ImportError: the package ``pyphen`` is missing.
         """
-        return cls(english_syllables(), english_easy_words())
+        return cls(english_syllables(), english_easy_words(), english_common_words())
 
     @property
     def version(self) -> str:

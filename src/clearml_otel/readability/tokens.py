@@ -31,7 +31,7 @@ _MARKED = bytes.maketrans(_SEPARATORS + _SPACES, b"-" * len(_SEPARATORS) + b" " 
 _MANY_MARKS = 32
 _other_punctuation = re.compile(r"[^\w\s\x00-\x7f]+")
 _other_punctuation_between_terms = re.compile(r"[^\w\s\x00-\x7f‘’]+")
-_inside_terms = str.maketrans("", "", "-='‘’")
+_inside_keys = str.maketrans("", "", "-='‘’")
 
 
 class Tokens(NamedTuple):
@@ -89,9 +89,9 @@ def words_and_sentences(text: str) -> tuple[int, int]:
     return len(bare.replace(".", "").split()), _sentences(bare)
 
 
-def word_of(key: str) -> str:
-    """The word of a key or term, empty if it stands for none."""
-    return key if key.isalnum() else key.translate(_inside_terms)
+def words_of(keys: set[str]) -> list[str]:
+    """The word of each key or term, in the order of the set; empty where one stands for none."""
+    return " ".join(keys).translate(_inside_keys).split(" ") if keys else []
 
 
 def _foreign_characters(text: str) -> frozenset[str]:

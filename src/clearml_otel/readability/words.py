@@ -8,13 +8,13 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from .tokens import word_of
+from .tokens import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-# Together with the words at most about 4 MB, whatever they are.
-_KEPT_WORDS = 16_384
+# Besides the common words; together with these at most about 4 MB, whatever the words are.
+_KEPT_WORDS = 8_192
 _LONGEST_KEPT_WORD = 32
 
 # The class of a word: its syllables, whether it has six letters or more, whether it is easy.
@@ -41,8 +41,8 @@ EASY_OR_FEWER_THAN_THREE = bytes({*EASY, *FEWER_THAN_THREE})
 class WordMemo:
     """Classes of words, computed when they are first asked for; safe to use from many threads.
 
-    It holds a bounded number of short words. When it is full it starts anew, which costs a few
-    milliseconds every 10,000 new words or so.
+    It holds the common words, and a bounded number of other short ones. When these are too many
+    it starts anew, which costs a millisecond or two every 8,192 words.
 
     Args:
         syllables: counts the syllables of lower-case words, without punctuation.
@@ -57,10 +57,12 @@ class WordMemo:
         common: frozenset[str] = frozenset(),
     ) -> None:
         self._syllables = syllables
-        self._easy_words = easy_words
         self._common, _ = self._computed({*easy_words, *common})
+        for word in easy_words:
+            self._common[word] |= _EASY
         # Words are only ever added to it, so that who looks words up needs no lock.
         self._kept = dict(self._common)
+        self._most = len(self._common) + _KEPT_WORDS
 
     def classes(
         self, terms: set[str], compounds: set[str]
@@ -78,7 +80,7 @@ class WordMemo:
         if not new:
             return kept, {}
         found, beyond = self._computed(new)
-        if len(kept) + len(found) <= _KEPT_WORDS and max(map(len, found)) <= _LONGEST_KEPT_WORD:
+        if len(kept) + len(found) <= self._most and max(map(len, found)) <= _LONGEST_KEPT_WORD:
             kept.update(found)
             return kept, beyond
         self._keep({key: c for key, c in found.items() if len(key) <= _LONGEST_KEPT_WORD})
@@ -86,21 +88,20 @@ class WordMemo:
 
     def _keep(self, found: dict[str, int]) -> None:
         kept = self._kept
-        if len(kept) + len(found) > _KEPT_WORDS:
+        if len(kept) + len(found) > self._most:
             kept = dict(self._common)
-        kept.update(islice(found.items(), max(0, _KEPT_WORDS - len(kept))))
+        kept.update(islice(found.items(), self._most - len(kept)))
         self._kept = kept
 
     def _computed(self, keys: set[str]) -> tuple[dict[str, int], dict[str, int]]:
-        words = [key if key.isalnum() else word_of(key) for key in keys]
+        """Class of each key, none of which is easy; and of some, syllables beyond the most."""
+        words = words_of(keys)
         syllables = self._syllables(words)
         classes = [
             number * _SYLLABLE + _LONG if len(word) >= _LONG_WORD else number * _SYLLABLE
             for word, number in zip(words, syllables, strict=True)
         ]
         found = dict(zip(keys, classes, strict=True))
-        for key in self._easy_words.intersection(keys):
-            found[key] |= _EASY
         if "" in words:
             found |= {key: 0 for key, word in zip(keys, words, strict=True) if not word}
         beyond: dict[str, int] = {}
