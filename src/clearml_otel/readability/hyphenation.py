@@ -26,9 +26,9 @@ _CHUNK = 16_384  # letters; bounds the memory that a long text takes for a momen
 # patterns' alphabet, then for each character of the alphabet.
 _FOREIGN, _FIRST_LETTER = 1, 2
 
-# A state's levels are what the patterns ending there put behind the last letters: a byte for each of
-# six letters, the last one first; whether there are levels farther back, and the number of those.
-# They are of whole words ("as9s8o9c8i8a8te"): one letter in five hundred has any.
+# A state's levels are what the patterns ending there put behind the last letters: a byte for each
+# of six letters, the last one first; whether there are levels farther back, and the number of
+# those. They are of whole words ("as9s8o9c8i8a8te"): one letter in five hundred has any.
 _NEAR, _HAS_FAR, _NUMBER, _ITEM = 6, 6, 7, 9
 
 
