@@ -23,10 +23,10 @@ _TESTS: Final = Path(__file__).resolve().parents[1]
 _MICROSECONDS: Final = 1e6
 _MOST_ROUNDS: Final = 20
 _TEXTS: Final = {20: 32, 100: 16, 500: 8, 2_000: 4}  # in a round, by their words
-_STATES: Final = {"first": "new text", "new": "all words new", "warm": "known words"}
+_STATES: Final = {"first": "first text", "new": "all words new", "warm": "known words"}
 _TOKEN, _SHORT_TOKEN = 1_000_000, 10_000  # characters
 _STATES_NOTE: Final = (
-    "new text: never met before, ordinary English, the engine as after its start (ours knows "
+    "first text: never met before, ordinary English, the engine as after its start (ours knows "
     "11,763 frequent words then, textstat its dictionary). all words new: ours knows no word at "
     'all, not even "the"; textstat still has its dictionary. known words: an earlier text had them.'
 )

@@ -7,6 +7,7 @@ equal to the last bit. Where textstat divides by zero the value is 0.0.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import ceil, copysign, floor
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -121,6 +122,11 @@ def _standard(ease: float, kincaid: float, others: tuple[float, ...]) -> str:
     for grade in votes:
         numbers[grade] += 1
     grade = max(numbers, key=numbers.__getitem__)
+    return _grades(grade)
+
+
+@lru_cache(64)
+def _grades(grade: int) -> str:
     return f"{_ordinal(grade - 1)} and {_ordinal(grade)} grade"
 
 

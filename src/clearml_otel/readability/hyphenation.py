@@ -13,7 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     Patterns = Mapping[str, tuple[int, Sequence[int]]]
 
@@ -65,7 +65,7 @@ class SyllableCounter:
         self._start: int = self._table[self._columns[_BOUNDARY]]
         self._left, self._right = left, right
 
-    def __call__(self, words: Iterable[str]) -> list[int]:
+    def __call__(self, words: Sequence[str]) -> list[int]:
         """Count the syllables of each word, in one pass over them all.
 
         Args:
@@ -74,7 +74,6 @@ class SyllableCounter:
         Returns:
             At least 1 for each, also for an empty word.
         """
-        words = list(words)
         if max(map(len, words), default=0) < self._left + self._right:
             return [1] * len(words)
         # No pattern reaches across a boundary, and each word begins behind one.

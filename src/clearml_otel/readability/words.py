@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .tokens import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 # Besides the common words; together with these at most about 4 MB, whatever the words are.
 _KEPT_WORDS = 8_192
@@ -41,8 +41,8 @@ EASY_OR_FEWER_THAN_THREE = bytes({*EASY, *FEWER_THAN_THREE})
 class WordMemo:
     """Classes of words, computed when they are first asked for; safe to use from many threads.
 
-    It holds the common words, and a bounded number of other short ones. When these are too many
-    it starts anew, which costs a millisecond or two every 8,192 words.
+    It holds the common words, and a bounded number of other short ones; when these are too many
+    it starts anew from the common ones.
 
     Args:
         syllables: counts the syllables of lower-case words, without punctuation.
@@ -52,7 +52,7 @@ class WordMemo:
 
     def __init__(
         self,
-        syllables: Callable[[Iterable[str]], list[int]],
+        syllables: Callable[[Sequence[str]], list[int]],
         easy_words: frozenset[str],
         common: frozenset[str] = frozenset(),
     ) -> None:
