@@ -60,6 +60,7 @@ class Settings:
         visualize: make displaCy pages of every answer.
         visualize_model: the spaCy model that draws them; ``en_core_web_sm`` by default, else any
             other installed ``en_core_web…``.
+        visualize_max_words: words of an answer that its pages show; a picture of 500 is 400 kB.
         stream_logs: print each record to stdout as it happens, and log it to ClearML's console.
         store_code: keep the uncommitted diff, or the source of the entry point, on the task.
         capture_content: put prompts, answers, inputs and outputs on the spans.
@@ -84,6 +85,7 @@ class Settings:
     evaluation_events: bool = False
     visualize: bool = False
     visualize_model: str = ""
+    visualize_max_words: int = 500
     stream_logs: bool = False
     store_code: bool = False
     capture_content: bool = True

@@ -25,6 +25,11 @@ _MOST_ROUNDS: Final = 20
 _TEXTS: Final = {20: 32, 100: 16, 500: 8, 2_000: 4}  # in a round, by their words
 _STATES: Final = {"first": "first text", "new": "all words new", "warm": "known words"}
 _TOKEN, _SHORT_TOKEN = 1_000_000, 10_000  # characters
+_STATES_NOTE: Final = (
+    "first text: never met before, ordinary English, the engine as after its start (ours knows "
+    "11,763 frequent words then, textstat its dictionary). all words new: ours knows no word at "
+    'all, not even "the"; textstat still has its dictionary. known words: an earlier text had them.'
+)
 _NOTE: Final = (
     "textstat's dictionary is made of the texts' own words, with made-up syllables: the real one "
     "is not downloaded here. Nearly every word is found in it, as in the real one."
@@ -85,7 +90,7 @@ def measure(setting: Setting) -> Result:
     data = setting.folder / "nltk_data"
     write_fake_cmudict(data, reference_words())
     result = Result(
-        notes=[_NOTE],
+        notes=[_STATES_NOTE, _NOTE],
         titles={
             "ours": "ours",
             "bare": f"{metadata.version('textstat')} (textstat)",

@@ -30,13 +30,16 @@ class Ours:
     def __init__(self) -> None:
         self._engine = SeedEngine.load()
         self._memo = self._engine._memo
-        self._start = dict(self._memo)
+        self._at_start = len(self._memo._kept)
         self.measure = self._engine.measure
 
     def forget(self, *, everything: bool) -> None:
-        self._memo.clear()
-        if not everything:
-            self._memo.update(self._start)
+        kept = self._memo._kept
+        if everything:
+            kept.clear()
+        # The latest words first: a copy of the memo would push everything else out of the cache.
+        while len(kept) > self._at_start:
+            kept.popitem()
 
 
 class Textstat:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
 
 import pytest
 from langchain_core.language_models.fake import FakeListLLM
@@ -17,7 +19,12 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from clearml_otel import ClearMLCallbackHandler, readability
 from clearml_otel.langchain import LangChainSpanHandler
 from clearml_otel.langchain.evaluation_events import EvaluationEvents
+from support.commands import run_program
+from support.fake_cmudict import write_fake_cmudict
 from support.offline import OfflineClearML
+from support.session_files import read_zip, the_only_zip
+
+TEXTSTAT_PROGRAM = Path(__file__).parents[1] / "support" / "textstat_program.py"
 
 SHORT = "The cat sat on the mat. It was happy there, all the long day."
 LONG = f"{SHORT} " * 300
@@ -106,6 +113,36 @@ def test_ones_own_metric_that_raises(
     assert rows[0]["gunning_fog"] == readability.measure(SHORT)["gunning_fog"]
     said = [record.getMessage() for record in caplog.records if "broken" in record.getMessage()]
     assert len(said) == 1
+
+
+@pytest.mark.parametrize("corpus", [True, False])
+def test_the_installed_textstat_by_the_environment(corpus: bool, tmp_path: Path) -> None:
+    data = tmp_path / "nltk_data"
+    if corpus:
+        write_fake_cmudict(data, ["the", "cat"])
+    outcome = run_program(
+        tmp_path,
+        TEXTSTAT_PROGRAM,
+        OTEL_EXPORTER_CLEARML_READABILITY="textstat",
+        NLTK_DATA=str(data),
+        CLEARML_OFFLINE_MODE="1",
+        CLEARML_CACHE_DIR=str(tmp_path / "cache"),
+    )
+    assert (outcome.status, outcome.stdout, outcome.network) == (0, "", ())
+    session = read_zip(the_only_zip(tmp_path / "cache"))
+    rows = session.table("Session Analysis", "asked").dicts()
+    engines = [row["readability"] for row in session.table("Runs", "asked").dicts()]
+    assert len(rows) == len(engines) == 2
+    if corpus:
+        versions = f"textstat-{metadata.version('textstat')}+pyphen-{metadata.version('pyphen')}"
+        assert engines == [f"textstat {versions}+nltk-cmudict-2"] * 2
+        assert outcome.stderr == ""
+        assert all(isinstance(row["smog_index"], float) for row in rows)
+    else:
+        assert {row[name] for row in rows for name in readability.METRICS} == {""}
+        (warning,) = outcome.stderr.splitlines()
+        assert "readability metrics are left out: " in warning
+        assert "python -m nltk.downloader cmudict" in warning
 
 
 def test_evaluation_events() -> None:

@@ -27,6 +27,7 @@ VALUES: dict[str, tuple[object, str, object]] = {
     "evaluation_events": (True, "on", True),
     "visualize": (True, "yes", True),
     "visualize_model": ("en_core_web_md", "en_core_web_lg", "en_core_web_lg"),
+    "visualize_max_words": (1, "25", 25),
     "stream_logs": (True, "1", True),
     "store_code": (True, "TRUE", True),
     "capture_content": (False, "No", False),

@@ -54,8 +54,10 @@ class Pipeline:
         self._labels = Labels()
         self._open_labels: dict[SessionKey, str] = {}
         self._console_sent: dict[SessionKey, int] = {}
-        visualize = self.settings.visualize
-        self._visuals = Visuals(self.settings.visualize_model) if visualize else None
+        self._visuals = self._new_visuals() if self.settings.visualize else None
+
+    def _new_visuals(self) -> Visuals:
+        return Visuals(self.settings.visualize_model, self.settings.visualize_max_words)
 
     @property
     def closed(self) -> bool:

@@ -80,7 +80,8 @@ def _publish(
     now_ms = time.time_ns() // 1_000_000
     pages: list[Step] = []
     if settings.visualize:
-        pages = Visuals(settings.visualize_model).steps(session.name, session.tables, now_ms)
+        visuals = Visuals(settings.visualize_model, settings.visualize_max_words)
+        pages = visuals.steps(session.name, session.tables, now_ms)
     publication = Publication(session.name, session.tables, spans, lines, now_ms, pages=pages)
     for step in publication.steps():
         step(transport)

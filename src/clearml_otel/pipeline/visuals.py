@@ -18,7 +18,7 @@ from clearml_otel.clearml.transport import Media, Transport
 from clearml_otel.diagnostics import report
 from clearml_otel.pipeline.delivery import Step
 from clearml_otel.readability import is_prose
-from clearml_otel.readability.displacy import Pages, Visualizer, VisualizerError
+from clearml_otel.readability.displacy import MAX_WORDS, Pages, Visualizer, VisualizerError
 from clearml_otel.records import SessionTables
 
 DEPENDENCIES: Final = "Dependencies Plot"
@@ -55,10 +55,12 @@ class Visuals:
     Args:
         model: the spaCy model that the settings name; see
             :class:`~clearml_otel.readability.displacy.Visualizer`.
+        max_words: words of a text that are drawn.
     """
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, max_words: int = MAX_WORDS) -> None:
         self._model = model
+        self._max_words = max_words
         self._made: dict[str, set[bytes]] = {}
         self._until = math.inf
         _import_unnoticed("rich.style")
@@ -92,7 +94,7 @@ class Visuals:
                 "shutdown_timeout_s"
             )
         visualizer = _visualizer(self._model, os.getpid())
-        pages = visualizer.pages(text)
+        pages = visualizer.pages(text, self._max_words)
         if self._model and visualizer.model != self._model:
             report(
                 "visuals.model",

@@ -8,7 +8,10 @@ the page.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from .tokens import Tokens
 
 _short_vowels = re.compile("[\u064b-\u0651]").findall
 _stressed = re.compile("[\u064b\u064c\u064d\u0651]").findall
@@ -30,22 +33,16 @@ class ArabicCounts(NamedTuple):
     """Tokens of more than five syllables with a mark of formal language."""
 
 
-def count_arabic(text: str, characters: int, foreign: frozenset[str]) -> ArabicCounts:
-    """Count ``text``.
-
-    Args:
-        text: any text.
-        characters: how many it has without white space.
-        foreign: the different ones of them outside ASCII.
-    """
-    plain = characters - sum(map(text.count, _UNCOUNTED)) - 2
-    if _ARABIC.isdisjoint(foreign):
-        return ArabicCounts(plain, 0, 0)
-    tokens = text.split()
+def count_arabic(text: str, tokens: Tokens) -> ArabicCounts:
+    """Count ``text``, of which ``tokens`` are the tokens."""
+    if _ARABIC.isdisjoint(tokens.foreign):
+        uncounted = tokens.stops + text.count(",") + text.count("*")
+        return ArabicCounts(tokens.characters - uncounted - 2, 0, 0)
+    parts = text.split()
     return ArabicCounts(
-        syllables=_syllables(text, characters),
-        complex_words=sum(1 for token in tokens if len(_short_vowels(token)) > 5),
-        faseeh=sum(1 for token in tokens if _is_faseeh(token)),
+        syllables=_syllables(text, tokens.characters),
+        complex_words=sum(1 for token in parts if len(_short_vowels(token)) > 5),
+        faseeh=sum(1 for token in parts if _is_faseeh(token)),
     )
 
 

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
+from . import words as of_words
 from .arabic import ArabicCounts, count_arabic
 from .tokens import tokenize, words_and_sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from .words import WordMemo
 
 _SAMPLE = 100  # tokens that Linsear Write looks at
-_POLYSYLLABLE = 3
-_LONG_WORD = 6
-_COSTLY_WORD = 1_000  # letters: base64, minified code, Chinese; hyphenated once for each text
-
-
-class Memo(Protocol):
-    """Word or term -> number of its syllables, for any word."""
-
-    def __getitem__(self, word: str, /) -> int: ...
-
-    def learn(self, words: set[str], /) -> None:
-        """Say which words will be asked for."""
-        ...
 
 
 class Sample(NamedTuple):
@@ -60,52 +47,48 @@ class Counts(NamedTuple):
     arabic: ArabicCounts
 
 
-def count(text: str, memo: Memo, easy_words: frozenset[str]) -> Counts:
+def count(text: str, memo: WordMemo) -> Counts:
     """Count ``text``.
 
     Args:
         text: any text.
-        memo: gives the syllables of lower-case words and terms.
-        easy_words: lower-case terms that are not unfamiliar.
+        memo: knows the words.
     """
-    words, sentences, terms, characters, foreign = tokenize(text)
-    memo.learn(terms)
-    syllables = memo.__getitem__
-    lengths = list(map(len, words))
-    if max(lengths, default=0) >= _COSTLY_WORD:
-        syllables = cache(syllables)
-    sizes = list(map(syllables, words))
-    unfamiliar = terms - easy_words
-    unfamiliar_sizes = list(map(syllables, unfamiliar))
-    polysyllables = _at_least(_POLYSYLLABLE, sizes)
+    tokens = tokenize(text)
+    known, beyond = memo.classes(tokens.terms, tokens.compounds)
+    keys = bytes(map(known.__getitem__, tokens.keys))
+    words = keys.translate(None, of_words.NO_WORD)
+    terms = bytes(map(known.__getitem__, tokens.terms))
+    syllables = sum(words.translate(of_words.SYLLABLES))
+    if beyond:
+        syllables += sum([beyond.get(key, 0) for key in tokens.keys])
+    polysyllables = _polysyllables(words)
 
     head = text.split(None, _SAMPLE)
     if len(head) > _SAMPLE:
-        sample = _sample(head[:_SAMPLE], syllables)
+        sample = _sample(text[: -len(head[_SAMPLE])], words)
     else:
-        sample = Sample(len(head), polysyllables, sentences)
+        sample = Sample(len(head), polysyllables, tokens.sentences)
     return Counts(
-        characters=characters,
-        letters=sum(lengths),
+        characters=tokens.characters,
+        letters=tokens.letters,
         words=len(words),
-        sentences=sentences,
-        syllables=sum(sizes),
+        sentences=tokens.sentences,
+        syllables=syllables,
         polysyllables=polysyllables,
-        long_words=_at_least(_LONG_WORD, lengths),
-        unfamiliar=len(unfamiliar),
-        difficult=_at_least(2, unfamiliar_sizes),
-        complex=_at_least(_POLYSYLLABLE, unfamiliar_sizes),
+        long_words=len(words.translate(None, of_words.SHORT)),
+        unfamiliar=len(terms.translate(None, of_words.EASY)),
+        difficult=len(terms.translate(None, of_words.EASY_OR_ONE)),
+        complex=len(terms.translate(None, of_words.EASY_OR_FEWER_THAN_THREE)),
         sample=sample,
-        arabic=count_arabic(text, characters, foreign),
+        arabic=count_arabic(text, tokens),
     )
 
 
-def _sample(tokens: list[str], syllables: Callable[[str], int]) -> Sample:
-    words, sentences = words_and_sentences(" ".join(tokens))
-    polysyllables = _at_least(_POLYSYLLABLE, map(syllables, words))
-    return Sample(len(tokens), polysyllables, sentences)
+def _sample(beginning: str, classes: bytes) -> Sample:
+    words, sentences = words_and_sentences(beginning)
+    return Sample(_SAMPLE, _polysyllables(classes[:words]), sentences)
 
 
-def _at_least(least: int, numbers: Iterable[int]) -> int:
-    """How many of ``numbers`` are ``least`` or more."""
-    return len([number for number in numbers if number >= least])
+def _polysyllables(classes: bytes) -> int:
+    return len(classes.translate(None, of_words.FEWER_THAN_THREE))

@@ -18,12 +18,14 @@ from importlib import metadata
 from typing import Any, Final
 
 DEFAULT_MODEL: Final = "en_core_web_sm"
+MAX_WORDS: Final = 500
 _FAMILY: Final = "en_core_web"
 _INSTALL_MODEL: Final = f"install one with: python -m spacy download {DEFAULT_MODEL}"
 _INSTALL_SPACY: Final = 'install it with: pip install "clearml-otel[visualize]"'
 
 # a "word" may be a megabyte of base64, and spaCy takes no more than a million characters
 _CHARACTERS_A_WORD: Final = 40
+_MOST_CHARACTERS: Final = 1_000_000
 _WORD: Final = re.compile(r"\S+")
 # HTML has no place for them; tabs and line ends stay
 _CONTROLS: Final = dict.fromkeys(
@@ -65,12 +67,10 @@ class Visualizer:
     Args:
         model: the model to use, a package's name or a folder. Without it, or where it cannot be
             loaded, ``en_core_web_sm``, else any other installed ``en_core_web…``.
-        max_words: of a longer text only its first so many words are drawn; the page says so.
     """
 
-    def __init__(self, model: str = "", max_words: int = 500) -> None:
+    def __init__(self, model: str = "") -> None:
         self._wanted = model
-        self._max_words = max_words
         self._model = ""
         self._versions = ""
         self._nlp: Any = None
@@ -90,11 +90,12 @@ class Visualizer:
         with self._lock:
             self._loaded()
 
-    def pages(self, text: str) -> Pages:
+    def pages(self, text: str, max_words: int = MAX_WORDS) -> Pages:
         """Draw a text.
 
         Args:
             text: any text; it is escaped.
+            max_words: of a longer text only its first so many words are drawn; the page says so.
 
         Returns:
             The pages of its grammar, one picture a sentence, and of its named entities.
@@ -102,7 +103,7 @@ class Visualizer:
         Raises:
             VisualizerError: spaCy or its model is missing or broken.
         """
-        shown, notes = _shortened(_showable(text), self._max_words)
+        shown, notes = _shortened(_showable(text), max_words)
         with self._lock:
             nlp = self._loaded()
             with _memory_zone(nlp):
@@ -199,7 +200,7 @@ def _shortened(text: str, max_words: int) -> tuple[str, list[str]]:
     notes: list[str] = []
     if end < len(text):
         notes.append(f"Cut: the first {max_words:,} words of {len(text):,} characters of text.")
-    longest = max_words * _CHARACTERS_A_WORD
+    longest = min(max_words * _CHARACTERS_A_WORD, _MOST_CHARACTERS)
     if end > longest:
         end = longest
         notes = [f"Cut: the first {longest:,} of {len(text):,} characters of text."]

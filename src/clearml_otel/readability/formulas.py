@@ -7,7 +7,8 @@ equal to the last bit. Where textstat divides by zero the value is 0.0.
 
 from __future__ import annotations
 
-import math
+from functools import lru_cache
+from math import ceil, copysign, floor
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _rounded(number: float, scale: int) -> float:
 
     textstat takes the floor after subtracting a half, so -0.08 becomes -0.2 at one decimal.
     """
-    return float(math.floor(number * scale + math.copysign(0.5, number))) / scale
+    return floor(number * scale + copysign(0.5, number)) / scale
 
 
 def _smog(counts: Counts) -> float:
@@ -114,15 +115,19 @@ def _linsear_write(sample: Sample) -> float:
 
 def _standard(ease: float, kincaid: float, others: tuple[float, ...]) -> str:
     """The grade most of the metrics agree on; of several, the one named first."""
-    votes = [*_votes(kincaid), *_votes_of_ease(ease)]
+    votes = [floor(kincaid + copysign(0.5, kincaid)), ceil(kincaid), *_votes_of_ease(ease)]
     for score in others:
-        votes += _votes(score)
-    grade = max(dict.fromkeys(votes), key=votes.count)
+        votes += floor(score + copysign(0.5, score)), ceil(score)
+    numbers = dict.fromkeys(votes, 0)
+    for grade in votes:
+        numbers[grade] += 1
+    grade = max(numbers, key=numbers.__getitem__)
+    return _grades(grade)
+
+
+@lru_cache(64)
+def _grades(grade: int) -> str:
     return f"{_ordinal(grade - 1)} and {_ordinal(grade)} grade"
-
-
-def _votes(score: float) -> tuple[int, int]:
-    return math.floor(score + math.copysign(0.5, score)), math.ceil(score)
 
 
 def _votes_of_ease(ease: float) -> tuple[int, ...]:

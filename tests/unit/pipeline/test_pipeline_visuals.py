@@ -34,10 +34,12 @@ class Drawn:
         self.error: Exception | None = None
         self.fails_on = ""
         self.model = "en_core_web_sm"
+        self.max_words = 0
         monkeypatch.setattr(visuals, "_visualizer", lambda model, process: self)
 
-    def pages(self, text: str) -> Pages:
+    def pages(self, text: str, max_words: int) -> Pages:
         self.texts.append(text)
+        self.max_words = max_words
         self.threads.add(threading.current_thread().name)
         if self.error is not None and (not self.fails_on or text == self.fails_on):
             raise self.error
@@ -241,6 +243,13 @@ def test_another_model_than_the_settings_name_is_reported(
     (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert "visualize_model='en_core_web_lg' cannot be loaded" in record.message
     assert "made with en_core_web_sm" in record.message
+
+
+def test_the_settings_say_how_many_words_are_drawn(drawn: Drawn) -> None:
+    publish(new(), said("a", 1))
+    assert drawn.max_words == 500
+    publish(new(visualize_max_words=20), said("b", 3))
+    assert drawn.max_words == 20
 
 
 def test_the_end_of_the_program_does_not_wait_for_all_pages(

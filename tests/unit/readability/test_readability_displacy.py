@@ -150,15 +150,14 @@ def test_lone_halves_of_characters_and_controls_are_replaced() -> None:
 
 def test_a_long_text_is_cut_by_words_and_the_page_says_so() -> None:
     text = " \n".join(f"word{number}" for number in range(30))
-    short = Visualizer(max_words=20)
-    for page in both(short.pages(text)):
+    for page in both(VISUALIZER.pages(text, 20)):
         assert "word19" in page
         assert "word20" not in page
         assert f"Cut: the first 20 words of {len(text)} characters of text." in page
-    for page in both(short.pages(text[: text.index(" \nword20")] + " \n ")):
+    for page in both(VISUALIZER.pages(text[: text.index(" \nword20")] + " \n ", 20)):
         assert "word19" in page
         assert "Cut:" not in page
-    one_word = both(short.pages("x" * 10_000))
+    one_word = both(VISUALIZER.pages("x" * 10_000, 20))
     for page in one_word:
         assert "Cut: the first 800 of 10,000 characters of text." in page
         assert "x" * 800 in page

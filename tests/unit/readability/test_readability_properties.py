@@ -13,8 +13,10 @@ from pyphen import Pyphen
 
 from clearml_otel.readability import METRICS, measure
 from clearml_otel.readability.hyphenation import SyllableCounter, english_syllables
-from clearml_otel.readability.seed import SeedEngine, SyllableMemo
-from clearml_otel.readability.tokens import tokenize
+from clearml_otel.readability.seed import SeedEngine
+from clearml_otel.readability.tokens import tokenize, words_of
+from clearml_otel.readability.word_lists import english_common_words, english_easy_words
+from clearml_otel.readability.words import SYLLABLES, WordMemo
 
 fixed = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 texts = st.one_of(
@@ -46,25 +48,32 @@ COUNT = english_syllables()
 @fixed
 @given(words)
 def test_syllables_are_pyphens(word: str) -> None:
-    assert COUNT(word) == len(ENGLISH.positions(word)) + 1
+    assert COUNT([word]) == [len(ENGLISH.positions(word)) + 1]
 
 
-@pytest.mark.parametrize("size", [*range(6), *range(60, 70), *range(124, 132), 1_000])
+@pytest.mark.parametrize("size", [*range(6), 64, 1_000, *range(16_380, 16_390), 40_000])
 def test_syllables_are_pyphens_at_every_length(size: int) -> None:
-    word = ("antidisestablishmentarianism" * 40)[:size]
-    assert COUNT(word) == len(ENGLISH.positions(word)) + 1
+    """A chunk of the automaton's walk has 16,384 letters."""
+    word = ("antidisestablishmentarianism" * (size // 28 + 1))[:size]
+    assert COUNT([word]) == [len(ENGLISH.positions(word)) + 1]
+
+
+def test_syllables_of_all_listed_words_are_pyphens() -> None:
+    """Levels of whole words reach farther back than those of most patterns."""
+    listed = sorted(english_common_words() | {w for w in english_easy_words() if w.isalnum()})
+    assert COUNT(listed) == [len(ENGLISH.positions(word)) + 1 for word in listed]
 
 
 @fixed
-@given(st.lists(st.text("acdeinorst0", max_size=40)))
+@given(st.lists(words))
 def test_syllables_of_many_words_are_those_of_each(many: list[str]) -> None:
-    assert list(COUNT.each(many)) == [len(ENGLISH.positions(word)) + 1 for word in many]
+    assert COUNT(many) == [len(ENGLISH.positions(word)) + 1 for word in many]
 
 
 @fixed
 @given(
     st.dictionaries(
-        st.from_regex(r"\A\.?[ab]{1,3}\.?\Z"),
+        st.from_regex(r"\A\.?[ab]{1,9}\.?\Z"),
         st.lists(st.integers(0, 6), min_size=1, max_size=3),
         min_size=1,
     ),
@@ -79,7 +88,7 @@ def test_syllables_by_any_patterns(levels: dict[str, list[int]], word: str) -> N
         pattern: (0, tuple(some[: len(pattern) + 1])) for pattern, some in levels.items()
     }
     count = SyllableCounter(hyphens.hd.patterns, left=2, right=2)
-    assert count(word) == len(hyphens.positions(word)) + 1
+    assert count([word]) == [len(hyphens.positions(word)) + 1]
 
 
 def test_too_many_levels_are_refused() -> None:
@@ -92,9 +101,14 @@ def test_too_many_levels_are_refused() -> None:
 @given(st.one_of(texts, many_marks))
 def test_tokens_are_those_of_the_regular_expressions(text: str) -> None:
     tokens = tokenize(text)
-    assert tokens.words == re.sub(r"[^\w\s]", "", text.lower()).split()
+    words = re.sub(r"[^\w\s]", "", text.lower()).split()
+    assert [word for key in tokens.keys for word in words_of({key}) if word] == words
+    assert tokens.letters == len("".join(words))
     assert tokens.terms == set(re.findall(r"[\w='‘’]+", text.lower()))
+    assert set(tokens.keys) <= tokens.terms | tokens.compounds
+    assert tokens.compounds.isdisjoint(tokens.terms)
     assert tokens.characters == len(re.sub(r"\s", "", text))
+    assert tokens.stops == len(re.findall(r"[.!?]", text))
     assert tokens.foreign == {c for c in text.lower() if ord(c) > 127}
     sentences = re.findall(r"\b[^.!?]+[.!?]*", text)
     long = [s for s in sentences if len(re.sub(r"[^\w\s]", "", s).split()) > 2]
@@ -129,26 +143,51 @@ def test_earlier_texts_do_not_matter(others: list[str], text: str) -> None:
     assert alone.measure(text) == after.measure(text)
 
 
+def memo_of(*easy: str, common: frozenset[str] = frozenset()) -> WordMemo:
+    return WordMemo(COUNT, frozenset(easy), common)
+
+
+def look_up(memo: WordMemo, *terms: str) -> list[int]:
+    """Syllables of the terms."""
+    known, beyond = memo.classes(set(terms), set())
+    return [SYLLABLES[known[term]] + beyond.get(term, 0) for term in terms]
+
+
 def test_a_full_memo_knows_the_common_words() -> None:
-    common = frozenset({"table", "don't"})
-    memo = SyllableMemo(COUNT, common)
-    assert dict(memo) == {"table": 2, "don't": 1}
+    memo = memo_of("table", "don't", common=frozenset({"computer"}))
+    expected = {"table": 2, "don't": 1, "computer": 3}
     for number in range(20_000):
-        memo.learn({f"a{number}"})
-    assert common < memo.keys()
-    assert len(memo) < 16_384
+        look_up(memo, f"a{number}")
+    assert expected.keys() < memo._kept.keys()
+    assert look_up(memo, *expected) == list(expected.values())
+    assert len(memo._kept) <= 8_192 + len(expected)
 
 
 def test_a_full_memo_starts_anew() -> None:
-    memo = SyllableMemo(COUNT)
+    memo = memo_of()
     sizes = set()
-    for number in range(40_000):
-        assert memo[f"pattern{number}"] == 2
-        sizes.add(len(memo))
-    assert max(sizes) == 16_384
-    memo.learn({f"learnt{number}" for number in range(40_000)})
-    assert len(memo) == 16_384
-    assert memo["x" * 33] == 1
-    assert "x" * 33 not in memo
-    assert memo["don't"] == memo["dont"] == 1
-    assert memo["'"] == memo["="] == 0
+    for number in range(20_000):
+        assert look_up(memo, f"pattern{number}") == [2]
+        sizes.add(len(memo._kept))
+    assert max(sizes) == 8_192
+    assert min(sizes) == 1
+    many = {f"table{number}" for number in range(40_000)}
+    assert look_up(memo, *many) == COUNT(many)
+    assert len(memo._kept) == 8_192
+    assert look_up(memo, "pattern1", "table", "x" * 33) == [2, 2, 1]
+    assert "x" * 33 not in memo._kept
+
+
+def test_who_looks_words_up_keeps_them_when_the_memo_starts_anew() -> None:
+    memo = memo_of()
+    known, _ = memo.classes({"pattern"}, set())
+    for number in range(20_000):
+        look_up(memo, f"a{number}")
+    assert SYLLABLES[known["pattern"]] == 2
+
+
+@pytest.mark.parametrize("syllables", [2, 62, 63, 64, 65, 66, 1_000])
+def test_words_of_any_number_of_syllables(syllables: int) -> None:
+    word = "table" * (syllables // 2 + 1)
+    expected = len(ENGLISH.positions(word)) + 1
+    assert look_up(memo_of(), word, "table", "'", "=", "don't", "dont") == [expected, 2, 0, 0, 1, 1]

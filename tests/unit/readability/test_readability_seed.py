@@ -11,6 +11,9 @@ import pytest
 
 from clearml_otel import readability
 from clearml_otel.readability import ENGINE, METRICS, engine_version, measure
+from clearml_otel.readability.hyphenation import english_syllables
+from clearml_otel.readability.seed import SeedEngine
+from clearml_otel.readability.word_lists import english_easy_words
 
 PAGE = json.loads((Path(__file__).parents[2] / "data" / "seed_readability.json").read_text("utf-8"))
 NO_WORD = ["...", "👍", " ", "\n\n", "？！", "' '", "\u064e", "\ud83d"]
@@ -89,8 +92,23 @@ def test_engine_version_names_formulas_and_patterns() -> None:
     assert re.fullmatch(r"textstat-0\.7\.4\+pyphen-\d+(\.\d+)+", engine_version())
 
 
-def test_the_notice_of_the_shipped_list_is_there() -> None:
+@pytest.mark.parametrize(
+    ("licence", "holder", "words"),
+    [
+        ("LICENSE-textstat", "Copyright (c) 2016 Shivam Bansal", "easy_words.txt"),
+        ("LICENSE-scowl", "Copyright 2000-2011 by Kevin Atkinson", "common_words.txt"),
+    ],
+)
+def test_the_notices_of_the_shipped_lists_are_there(licence: str, holder: str, words: str) -> None:
     data = Path(readability.__file__).with_name("data")
-    notice = (data / "LICENSE-textstat").read_text("utf-8")
-    assert "Copyright (c) 2016 Shivam Bansal" in notice
-    assert "THE SOFTWARE IS PROVIDED" in notice
+    notice = (data / licence).read_text("utf-8")
+    assert notice.startswith(f"The file {words} in this folder is ")
+    assert holder in notice
+    assert (data / words).exists()
+
+
+def test_the_common_words_change_no_number() -> None:
+    texts = [str(record["raw_text"]) for record in PAGE["records"]]
+    texts += ["Computers' behaviors aren't well-behaved. COMPUTERS, computers; a computer!"]
+    without = SeedEngine(english_syllables(), english_easy_words())
+    assert [exact(without.measure(text)) for text in texts] == [exact(measure(t)) for t in texts]
