@@ -21,6 +21,7 @@ _LEFT = _RIGHT = 2  # pyphen's own, which textstat leaves as they are
 _BOUNDARY = "."
 _BITS = 8  # per place between two letters: one bit for each level
 _CHUNK = 16_384  # letters; bounds the memory that a long text takes for a moment
+_FEW = 48  # letters; the one or two new words of a short text, for which one by one is faster
 
 # In a row of the table: the state's levels, then where to go for a character outside the
 # patterns' alphabet, then for each character of the alphabet.
@@ -37,8 +38,10 @@ class _Automaton(NamedTuple):
     """Rows of one state each; a state is the index of its row's first item. One flat tuple of
     ``int`` and ``bytes``: in rows that refer to rows a letter takes a fifth less, but every full
     garbage collection of the application would walk through all of them, for 10 ms."""
+    masks: dict[bytes, int]
+    """Levels of a state, eight bits for each of the last letters, by what the table says of it."""
     far: list[int]
-    """Levels beyond the near ones, by their number; eight bits for each of the last letters."""
+    """Levels beyond the near ones, by their number; likewise."""
     columns: dict[str, int]
     """Character -> its place in a row."""
     window: int
@@ -60,7 +63,8 @@ class SyllableCounter:
     """
 
     def __init__(self, patterns: Patterns, left: int, right: int) -> None:
-        self._table, self._far, self._columns, self._window, self._odd = _compile(patterns)
+        automaton = _compile(patterns)
+        self._table, self._masks, self._far, self._columns, self._window, self._odd = automaton
         self._ascii_columns = bytes(self._columns.get(chr(b), _FOREIGN) for b in range(256))
         self._start: int = self._table[self._columns[_BOUNDARY]]
         self._left, self._right = left, right
@@ -91,6 +95,8 @@ class SyllableCounter:
 
     def _levels(self, columns: bytes) -> bytes:
         """The level bits of each place; the first two are around the boundary at the start."""
+        if len(columns) <= _FEW:
+            return self._levels_of_few(columns)
         table, state, window = self._table, self._start, self._window * _BITS
         levels = 0
         pending = (1 << window) - 1  # later patterns may reach back this far
@@ -106,6 +112,13 @@ class SyllableCounter:
         parts.append(levels.to_bytes(self._window, "big"))
         # The parts lag by the window, which the first of them has as leading zeros.
         return b"".join(parts)[self._window :]
+
+    def _levels_of_few(self, columns: bytes) -> bytes:
+        table, masks, state = self._table, self._masks, self._start
+        levels = 0
+        for column in columns:
+            levels = levels << _BITS | masks[table[(state := table[state + column])]]
+        return levels.to_bytes(len(columns) + 2, "big")
 
     def _far_levels(self, items: bytes) -> int:
         levels = 0
@@ -162,7 +175,8 @@ def _compile(patterns: Patterns) -> _Automaton:
             column = columns[child[-1]]
             fallback[child] = table[suffix + column] if prefix else 0
             table[state + column] = states[child]
-    return _Automaton(tuple(table), list(far), columns, max(map(len, prefixes)), odd)
+    by_item = {item: mask for mask, item in items.items()}
+    return _Automaton(tuple(table), by_item, list(far), columns, max(map(len, prefixes)), odd)
 
 
 def _level_bits(patterns: Patterns) -> tuple[dict[int, int], bytes]:
