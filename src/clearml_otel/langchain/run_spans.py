@@ -17,7 +17,7 @@ from weakref import WeakSet
 
 from opentelemetry import trace
 from opentelemetry.context import get_current
-from opentelemetry.trace import INVALID_SPAN, SpanKind, Status, StatusCode, TracerProvider
+from opentelemetry.trace import INVALID_SPAN, Status, StatusCode, TracerProvider
 
 from clearml_otel import attributes as names
 from clearml_otel.diagnostics import report
@@ -29,6 +29,7 @@ from clearml_otel.langchain.descriptions import (
     span_title,
 )
 from clearml_otel.langchain.guard import report_error
+from clearml_otel.langchain.operations import span_kind
 from clearml_otel.langchain.owner import Owner, session_attributes
 from clearml_otel.langchain.runs import OpenRun, OpenRuns
 from clearml_otel.langchain.sequence import next_seq, process_id
@@ -40,7 +41,6 @@ Describe: TypeAlias = "Callable[[Attributes], None]"
 DescribeEnd: TypeAlias = "Callable[[OpenRun, Attributes], None]"
 
 _SUPPRESS_KEYS: Final = ("suppress_instrumentation", "suppress_language_model_instrumentation")
-_CLIENT_CALLS: Final = frozenset({"llm", "chat_model"})
 _MOST_EVENTS: Final = 100
 """Events of one span; the SDK keeps the last 128 and forgets the first ones."""
 # of a point's fields, those that say what kind it is; they are kept where content is not
@@ -156,7 +156,7 @@ class RunSpans:
         span = self._tracer.start_span(
             span_title(name, attributes),
             trace.set_span_in_context(parent.span, current) if parent else current,
-            SpanKind.CLIENT if run_type in _CLIENT_CALLS else SpanKind.INTERNAL,
+            span_kind(run_type),
             attributes=attributes,
         )
         run = OpenRun(span, run_type, session, time.monotonic(), run_text, attributes)
@@ -273,6 +273,8 @@ class RunSpans:
     def _close_out(self, run: OpenRun, said: Attributes) -> None:
         if tokens := max(run.tokens, run.events):
             said[names.STREAM_TOKENS] = tokens
+            # the parameters of many integrations do not tell a call of their stream()
+            said[names.REQUEST_STREAM] = True
         if run.first_token_s is not None:
             wait = run.first_token_s - run.started_s
             said[names.RESPONSE_TIME_TO_FIRST_CHUNK] = wait
