@@ -151,9 +151,13 @@ class LangChainSpanHandler(BaseCallbackHandler):
 
         def describe(said: dict[str, Any]) -> None:
             response = kwargs.get("response")
-            answers = models.generations_of(response) if isinstance(response, LLMResult) else []
-            if any(answer.text for answer in answers):
-                self.spans.content.put(said, names.OUTPUT_MESSAGES, models.output_messages, answers)
+            if isinstance(response, LLMResult):
+                answers = answers_of(response)
+                said.update(usage_attributes(answers))
+                said.update(response_attributes(answers))
+                if any(answers.texts):
+                    put = self.spans.content.put
+                    put(said, names.OUTPUT_MESSAGES, output_messages_json, answers)
 
         self.spans.fail(run_id, "llm", kwargs, error, describe)
 
