@@ -21,6 +21,7 @@ from opentelemetry.trace import TracerProvider
 from clearml_otel import attributes as names
 from clearml_otel.langchain import inputs as io
 from clearml_otel.langchain.batches import BatchTracker
+from clearml_otel.langchain.client_metrics import ClientMetrics
 from clearml_otel.langchain.content import Content, Redact
 from clearml_otel.langchain.descriptions import (
     agent_action_fields,
@@ -63,6 +64,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
         max_content_length: characters of one text; longer ones are cut and say so.
         owner: the tracker that the spans belong to; None for app-wide instrumentation.
         on_closed: called for each run that starts after the handler was closed.
+        metrics: is told what each run took; None to measure nothing.
     """
 
     run_inline = True  # keeps the order of callbacks and spares an executor hop a callback
@@ -79,9 +81,10 @@ class LangChainSpanHandler(BaseCallbackHandler):
         max_content_length: int = MAX_TEXT,
         owner: Owner | None = None,
         on_closed: Callable[[], None] | None = None,
+        metrics: ClientMetrics | None = None,
     ) -> None:
         content = Content(capture_content, redact, max_content_length)
-        self.spans = RunSpans(tracer_provider, content, owner, on_closed)
+        self.spans = RunSpans(tracer_provider, content, owner, on_closed, metrics)
         self._scorer = Scorer(measure, max_words) if measure is not None else None
         self._evaluation_events = evaluation_events
         if self._scorer is not None:
