@@ -40,7 +40,7 @@ from clearml_otel.langchain.model_answers import (
     response_attributes,
 )
 from clearml_otel.langchain.model_requests import request_attributes, tool_definitions
-from clearml_otel.langchain.operations import operation_of_chain
+from clearml_otel.langchain.operations import operation_of_chain, retrieval_attributes
 from clearml_otel.langchain.owner import Owner
 from clearml_otel.langchain.run_spans import RunSpans
 from clearml_otel.langchain.runs import OpenRun
@@ -239,7 +239,8 @@ class LangChainSpanHandler(BaseCallbackHandler):
         """Start a retriever's span."""
 
         def describe(attributes: dict[str, Any]) -> None:
-            attributes[names.OPERATION_NAME] = "retrieval"
+            metadata = cast("dict[str, Any]", kwargs.get("metadata") or {})
+            attributes.update(retrieval_attributes(metadata))
             self.spans.content.put(attributes, names.RETRIEVAL_QUERY, to_text, query)
 
         self.spans.start("retriever", run_name(serialized, kwargs), kwargs, describe)

@@ -1,4 +1,4 @@
-"""Which chains are operations of the GenAI conventions: an agent's or a workflow's invocation.
+"""Which runs are which operations of the GenAI conventions, and of what kind their spans are.
 
 LangChain calls ``on_chain_start`` for agents, graphs, their nodes, sequences, prompts and parsers
 alike, and its metadata is inherited by everything inside.
@@ -19,6 +19,10 @@ _UNNAMED_GRAPH: Final = "LangGraph"
 _AGENT: Final = "langchain_create_agent"
 _GRAPH: Final = "langgraph"
 _NODE_TAG: Final = "graph:step:"
+_RETRIEVERS: Final = (
+    ("ls_vector_store_provider", names.PROVIDER_NAME),
+    ("ls_embedding_model", names.REQUEST_MODEL),
+)
 _CLIENT_TYPES: Final = frozenset({"llm", "chat_model", "retriever"})
 
 
@@ -62,6 +66,20 @@ def operation_of_chain(
             return _agent(name, metadata)
         return {names.OPERATION_NAME: "invoke_workflow", names.WORKFLOW_NAME: name}
     return {}
+
+
+def retrieval_attributes(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """A retriever's operation, with the vector store and the embedding model behind it.
+
+    Args:
+        metadata: the callback's metadata; LangChain's retrievers over vector stores tell both.
+    """
+    found: dict[str, Any] = {names.OPERATION_NAME: "retrieval"}
+    for key, attribute in _RETRIEVERS:
+        value = metadata.get(key)
+        if value is not None and (known := word(value)):
+            found[attribute] = known
+    return found
 
 
 def _classic(name: str, serialized: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -8,17 +8,19 @@ from typing import Any, TypedDict
 import pytest
 from langchain.agents import create_agent
 from langchain_classic.agents import AgentExecutor, create_react_agent
+from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.prompts import PromptTemplate
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.vectorstores import InMemoryVectorStore
 from langgraph.graph import START, StateGraph
 from opentelemetry.trace import SpanKind
 
 from clearml_otel import attributes as names
-from clearml_otel.langchain.operations import operation_of_chain, span_kind
+from clearml_otel.langchain.operations import operation_of_chain, retrieval_attributes, span_kind
 from clearml_otel.spans import SpanRecord
 from support.scripted_models import ScriptedLLM
 from support.traced import Traced
@@ -155,6 +157,16 @@ def test_plain_chains_are_no_operations(tracing: Traced) -> None:
     assert len(tracing.of_type("chain")) == 3
 
 
+def test_a_retrieval_from_a_vector_store(tracing: Traced) -> None:
+    store = InMemoryVectorStore(DeterministicFakeEmbedding(size=3))
+    store.add_texts(["a"])
+    store.as_retriever().invoke("q", tracing.config)
+    record = tracing.one()
+    assert record.kind == "client"
+    assert record.attributes[names.OPERATION_NAME] == "retrieval"
+    assert record.attributes[names.PROVIDER_NAME] == "InMemoryVectorStore"
+
+
 # -- the pure part ---------------------------------------------------------------------------
 
 
@@ -172,6 +184,16 @@ def test_a_classic_agent_of_another_run_name() -> None:
     assert found[names.OPERATION_NAME] == "invoke_agent"
     for nothing in ({}, {"id": []}, {"id": "AgentExecutor"}, {"id": None}):
         assert operation_of_chain("tuesday", nothing, {}, None, True) == {}
+
+
+def test_retrievals() -> None:
+    metadata = {"ls_vector_store_provider": "Chroma", "ls_embedding_model": "text-embedding-3"}
+    assert retrieval_attributes(metadata) == {
+        names.OPERATION_NAME: "retrieval",
+        names.PROVIDER_NAME: "Chroma",
+        names.REQUEST_MODEL: "text-embedding-3",
+    }
+    assert retrieval_attributes({}) == {names.OPERATION_NAME: "retrieval"}
 
 
 def test_an_agent_on_langgraphs_server_has_an_id() -> None:
