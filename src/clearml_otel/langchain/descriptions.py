@@ -52,9 +52,15 @@ def run_name(serialized: Mapping[str, Any] | None, kwargs: Mapping[str, Any]) ->
 def span_title(name: str, attributes: Mapping[str, Any]) -> str:
     """The span's name: the conventions' where there is an operation, else the run's."""
     operation = attributes.get(names.OPERATION_NAME)
+    if operation is None:
+        return name
+    if operation == "invoke_agent":
+        # an agent without a name runs under its framework's, which says nothing
+        agent = attributes.get(names.AGENT_NAME)
+        return f"{operation} {agent}" if agent else operation
     if operation in {"chat", "text_completion"}:
-        return f"{operation} {attributes.get(names.REQUEST_MODEL) or name}"
-    return f"{operation} {name}" if operation else name
+        name = attributes.get(names.REQUEST_MODEL) or name
+    return f"{operation} {name}"
 
 
 def metadata_attributes(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,15 +6,15 @@ GenAI semantic conventions define it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
-from opentelemetry._logs import LoggerProvider, LogRecord, SeverityNumber, get_logger
+from opentelemetry._logs import LoggerProvider, SeverityNumber, get_logger
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, set_span_in_context
 
 from clearml_otel import attributes as names
-from clearml_otel.diagnostics import report
+from clearml_otel.langchain.log_events import log_event
 from clearml_otel.score_attributes import Metrics
 from clearml_otel.version import __version__
 
@@ -51,20 +51,13 @@ class EvaluationEvents:
                     attributes[names.GENERATION_INDEX] = index
                 self._emit(context, attributes)
 
-    def _emit(self, context: Any, attributes: dict[str, Any]) -> None:
-        try:
-            record = LogRecord(
-                timestamp=time.time_ns(),
-                context=context,
-                severity_number=SeverityNumber.INFO,
-                attributes=attributes,
-                event_name=names.EVENT_EVALUATION_RESULT,
-            )
-        except TypeError:
-            report(
-                "evaluation_events",
-                "evaluation_events needs a newer opentelemetry-api, whose log records have event "
-                "names; the metrics are span attributes all the same",
-            )
-            return
-        self._logger.emit(record)
+    def _emit(self, context: Context, attributes: dict[str, Any]) -> None:
+        record = log_event(
+            names.EVENT_EVALUATION_RESULT,
+            attributes,
+            context,
+            SeverityNumber.INFO,
+            "evaluation_events",
+        )
+        if record is not None:
+            self._logger.emit(record)

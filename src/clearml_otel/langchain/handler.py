@@ -20,8 +20,8 @@ from opentelemetry.trace import TracerProvider
 
 from clearml_otel import attributes as names
 from clearml_otel.langchain import inputs as io
-from clearml_otel.langchain import models
 from clearml_otel.langchain.batches import BatchTracker
+from clearml_otel.langchain.client_metrics import ClientMetrics
 from clearml_otel.langchain.content import Content, Redact
 from clearml_otel.langchain.descriptions import (
     agent_action_fields,
@@ -32,11 +32,21 @@ from clearml_otel.langchain.descriptions import (
 from clearml_otel.langchain.evaluation_events import EvaluationEvents
 from clearml_otel.langchain.guard import fill, guarded
 from clearml_otel.langchain.messages import conversations_json, prompts_json
+from clearml_otel.langchain.model_answers import (
+    Answers,
+    answers_of,
+    logprobs,
+    output_messages_json,
+    response_attributes,
+)
+from clearml_otel.langchain.model_requests import request_attributes, tool_definitions
+from clearml_otel.langchain.operations import operation_of_chain, retrieval_attributes
 from clearml_otel.langchain.owner import Owner
 from clearml_otel.langchain.run_spans import RunSpans
 from clearml_otel.langchain.runs import OpenRun
 from clearml_otel.langchain.scores import MAX_WORDS, Measure, Scorer
-from clearml_otel.langchain.values import MAX_TEXT, safe_str, to_text
+from clearml_otel.langchain.token_usage import usage_attributes
+from clearml_otel.langchain.values import MAX_TEXT, plain_json, safe_str, to_json, to_text
 
 _handlers: WeakSet[LangChainSpanHandler] = WeakSet()
 
@@ -54,6 +64,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
         max_content_length: characters of one text; longer ones are cut and say so.
         owner: the tracker that the spans belong to; None for app-wide instrumentation.
         on_closed: called for each run that starts after the handler was closed.
+        metrics: is told what each run took; None to measure nothing.
     """
 
     run_inline = True  # keeps the order of callbacks and spares an executor hop a callback
@@ -70,9 +81,10 @@ class LangChainSpanHandler(BaseCallbackHandler):
         max_content_length: int = MAX_TEXT,
         owner: Owner | None = None,
         on_closed: Callable[[], None] | None = None,
+        metrics: ClientMetrics | None = None,
     ) -> None:
         content = Content(capture_content, redact, max_content_length)
-        self.spans = RunSpans(tracer_provider, content, owner, on_closed)
+        self.spans = RunSpans(tracer_provider, content, owner, on_closed, metrics)
         self._scorer = Scorer(measure, max_words) if measure is not None else None
         self._evaluation_events = evaluation_events
         if self._scorer is not None:
@@ -142,9 +154,13 @@ class LangChainSpanHandler(BaseCallbackHandler):
 
         def describe(said: dict[str, Any]) -> None:
             response = kwargs.get("response")
-            answers = models.generations_of(response) if isinstance(response, LLMResult) else []
-            if any(answer.text for answer in answers):
-                self.spans.content.put(said, names.OUTPUT_MESSAGES, models.output_messages, answers)
+            if isinstance(response, LLMResult):
+                answers = answers_of(response)
+                said.update(usage_attributes(answers))
+                said.update(response_attributes(answers))
+                if any(answers.texts):
+                    put = self.spans.content.put
+                    put(said, names.OUTPUT_MESSAGES, output_messages_json, answers)
 
         self.spans.fail(run_id, "llm", kwargs, error, describe)
 
@@ -156,9 +172,10 @@ class LangChainSpanHandler(BaseCallbackHandler):
         name = run_name(serialized, kwargs)
 
         def describe(attributes: dict[str, Any]) -> None:
-            if name == "AgentExecutor":
-                attributes[names.OPERATION_NAME] = "invoke_agent"
-                attributes[names.AGENT_NAME] = name
+            is_root = kwargs.get("parent_run_id") is None
+            metadata = cast("dict[str, Any]", kwargs.get("metadata") or {})
+            tags = kwargs.get("tags")
+            attributes.update(operation_of_chain(name, serialized, metadata, tags, is_root))
             self.spans.content.put(attributes, names.CHAIN_INPUT, io.chain_input, inputs)
 
         self.spans.start("chain", name, kwargs, describe)
@@ -222,7 +239,8 @@ class LangChainSpanHandler(BaseCallbackHandler):
         """Start a retriever's span."""
 
         def describe(attributes: dict[str, Any]) -> None:
-            attributes[names.OPERATION_NAME] = "retrieval"
+            metadata = cast("dict[str, Any]", kwargs.get("metadata") or {})
+            attributes.update(retrieval_attributes(metadata))
             self.spans.content.put(attributes, names.RETRIEVAL_QUERY, to_text, query)
 
         self.spans.start("retriever", run_name(serialized, kwargs), kwargs, describe)
@@ -292,18 +310,18 @@ class LangChainSpanHandler(BaseCallbackHandler):
         metadata = cast("dict[str, Any]", kwargs.get("metadata") or {})
 
         def describe(attributes: dict[str, Any]) -> None:
-            attributes[names.OPERATION_NAME] = "text_completion" if run_type == "llm" else "chat"
-            attributes[names.PROVIDER_NAME] = models.provider(params, metadata)
-            if model := models.request_model(params, metadata):
-                attributes[names.REQUEST_MODEL] = model
-            fill(attributes, "request", models.request_attributes, params, metadata)
+            operation = "text_completion" if run_type == "llm" else "chat"
+            attributes.update(request_attributes(operation, params, metadata, serialized))
             given = kwargs.get("invocation_params")
             batch = self._batches.join(given, kwargs.get("batch_size") or 1)
             if batch is not None:
                 attributes[names.BATCH_ID] = batch.batch_id
                 attributes[names.BATCH_INDEX] = batch.index
                 attributes[names.BATCH_SIZE] = batch.size
-            self.spans.content.put(attributes, names.INPUT_MESSAGES, render, asked)
+            put = self.spans.content.put
+            put(attributes, names.INPUT_MESSAGES, render, asked)
+            if tools := tool_definitions(params):
+                put(attributes, names.TOOL_DEFINITIONS, plain_json, tools)
 
         self.spans.start(run_type, run_name(serialized, kwargs), kwargs, describe)
 
@@ -323,18 +341,20 @@ class LangChainSpanHandler(BaseCallbackHandler):
         self.spans.end(run_id, run_type, kwargs, describe)
 
     def _describe_response(self, run: OpenRun, response: LLMResult, said: dict[str, Any]) -> None:
-        answers = models.generations_of(response)
-        fill(said, "usage", models.usage_attributes, response, answers)
-        fill(said, "response", models.response_attributes, response, answers)
-        self.spans.content.put(said, names.OUTPUT_MESSAGES, models.output_messages, answers)
+        answers = answers_of(response)
+        said.update(usage_attributes(answers))
+        said.update(response_attributes(answers))
+        put = self.spans.content.put
+        put(said, names.OUTPUT_MESSAGES, output_messages_json, answers)
+        if probabilities := logprobs(answers):
+            put(said, names.LOGPROBS, to_json, probabilities)
         if self._scorer is not None:
-            texts = [answer.text for answer in answers]
-            fill(said, "readability", self._scores, self._scorer, run, texts, said)
+            fill(said, "readability", self._scores, self._scorer, run, answers, said)
 
     def _scores(
-        self, scorer: Scorer, run: OpenRun, texts: list[str], said: dict[str, Any]
+        self, scorer: Scorer, run: OpenRun, answers: Answers, said: dict[str, Any]
     ) -> Iterator[tuple[str, Any]]:
-        metrics, later = scorer.measure(texts)
+        metrics, later = scorer.measure(answers.texts)
         # what is measured later is read from the span
         yield from scorer.attributes(metrics, later and self.spans.content.captured)
         if self._evaluation_events is not None:

@@ -17,10 +17,11 @@ from weakref import WeakSet
 
 from opentelemetry import trace
 from opentelemetry.context import get_current
-from opentelemetry.trace import INVALID_SPAN, SpanKind, Status, StatusCode, TracerProvider
+from opentelemetry.trace import INVALID_SPAN, Status, StatusCode, TracerProvider
 
 from clearml_otel import attributes as names
 from clearml_otel.diagnostics import report
+from clearml_otel.langchain.client_metrics import ClientMetrics
 from clearml_otel.langchain.content import Content
 from clearml_otel.langchain.descriptions import (
     interrupt_values,
@@ -29,6 +30,7 @@ from clearml_otel.langchain.descriptions import (
     span_title,
 )
 from clearml_otel.langchain.guard import report_error
+from clearml_otel.langchain.operations import span_kind
 from clearml_otel.langchain.owner import Owner, session_attributes
 from clearml_otel.langchain.runs import OpenRun, OpenRuns
 from clearml_otel.langchain.sequence import next_seq, process_id
@@ -40,7 +42,6 @@ Describe: TypeAlias = "Callable[[Attributes], None]"
 DescribeEnd: TypeAlias = "Callable[[OpenRun, Attributes], None]"
 
 _SUPPRESS_KEYS: Final = ("suppress_instrumentation", "suppress_language_model_instrumentation")
-_CLIENT_CALLS: Final = frozenset({"llm", "chat_model"})
 _MOST_EVENTS: Final = 100
 """Events of one span; the SDK keeps the last 128 and forgets the first ones."""
 # of a point's fields, those that say what kind it is; they are kept where content is not
@@ -59,6 +60,7 @@ class RunSpans:
         content: what of the runs' content goes on them.
         owner: the tracker that the spans belong to; None for app-wide instrumentation.
         on_closed: called for each run that starts after :meth:`close`.
+        metrics: is told what each run took, also of runs that are sampled out.
     """
 
     def __init__(
@@ -67,12 +69,14 @@ class RunSpans:
         content: Content,
         owner: Owner | None,
         on_closed: Callable[[], None] | None = None,
+        metrics: ClientMetrics | None = None,
     ) -> None:
         self.provider = tracer_provider or trace.get_tracer_provider()
         self.content = content
         self._tracer = trace.get_tracer(names.SCOPE_NAME, __version__, self.provider)
         self._owner = owner
         self._on_closed = on_closed
+        self._metrics = metrics
         self._runs = OpenRuns(self._put_out)
         # of pauses, which every run above tells again
         self._noted_pauses: WeakSet[BaseException] = WeakSet()
@@ -156,7 +160,7 @@ class RunSpans:
         span = self._tracer.start_span(
             span_title(name, attributes),
             trace.set_span_in_context(parent.span, current) if parent else current,
-            SpanKind.CLIENT if run_type in _CLIENT_CALLS else SpanKind.INTERNAL,
+            span_kind(run_type),
             attributes=attributes,
         )
         run = OpenRun(span, run_type, session, time.monotonic(), run_text, attributes)
@@ -180,14 +184,22 @@ class RunSpans:
             run = self._unseen_start(run_id, run_type, kwargs)
         span = run.span
         said: Attributes = {names.END_SEQ: next_seq()}
-        end_ns = time.time_ns()
+        end_ns, end_s = time.time_ns(), time.monotonic()
+        metrics = self._metrics if self._metrics is not None and self._metrics.enabled else None
         try:
-            if span.is_recording():
+            recorded = span.is_recording()
+            if recorded or (metrics is not None and run.request):
                 try:
                     describe(run, said)
                 except Exception as error:  # noqa: BLE001 - one bad field never costs the span
                     report_error(f"{run_type} end", error)
+            if recorded:
                 self._close_out(run, said)
+            if metrics is not None:
+                first_s = run.first_token_s
+                wait_s = None if first_s is None else first_s - run.started_s
+                context = trace.set_span_in_context(span)
+                metrics.record(run.request, said, end_s - run.started_s, wait_s, context)
         finally:
             span.end(end_ns)
 
@@ -273,6 +285,8 @@ class RunSpans:
     def _close_out(self, run: OpenRun, said: Attributes) -> None:
         if tokens := max(run.tokens, run.events):
             said[names.STREAM_TOKENS] = tokens
+            # the parameters of many integrations do not tell a call of their stream()
+            said[names.REQUEST_STREAM] = True
         if run.first_token_s is not None:
             wait = run.first_token_s - run.started_s
             said[names.RESPONSE_TIME_TO_FIRST_CHUNK] = wait
