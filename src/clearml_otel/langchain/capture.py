@@ -55,7 +55,8 @@ def capture_from(value: Capture | bool | str | None, environ: Mapping[str, str])
         environ: the environment variables.
 
     Returns:
-        The mode; where the given one is unknown the default, with a warning that names the others.
+        The mode; no content where the given one is unknown, as whoever wrote it wanted something
+        else than the default, with a warning that names the modes.
     """
     if isinstance(value, Capture):
         return value
@@ -70,8 +71,8 @@ def capture_from(value: Capture | bool | str | None, environ: Mapping[str, str])
     if mode is None:
         report(
             "capture.unknown",
-            f"clearml-otel: {source}={given!r} is none of {_ALLOWED}; content goes on the spans, "
-            "as by default",
+            f"clearml-otel: {source}={given!r} is none of {_ALLOWED}; no content is captured until "
+            "it is",
         )
-        return SPAN_ONLY
+        return NO_CONTENT
     return mode

@@ -30,10 +30,6 @@ _TO_FIRST_CHUNK: Final = (
     "Time to receive the first chunk, measured from when the client issues the generation request "
     "to when the first chunk is received in the response stream."
 )
-_PER_OUTPUT_CHUNK: Final = (
-    "Time per output chunk, recorded for each chunk received after the first one, measured as the "
-    "time elapsed from the end of the previous chunk to the end of the current chunk."
-)
 _AGENT: Final = (
     "The end-to-end duration of a single agent invocation, from the moment the invocation starts "
     "until the agent emits the last chunk of its final response or terminates with an error."
@@ -42,7 +38,6 @@ _HISTOGRAMS: Final[Mapping[str, tuple[str, str, tuple[float, ...]]]] = {
     names.METRIC_OPERATION_DURATION: ("s", "GenAI operation duration.", _SECONDS),
     names.METRIC_TOKEN_USAGE: ("{token}", "Number of input and output tokens used.", _TOKENS),
     names.METRIC_TIME_TO_FIRST_CHUNK: ("s", _TO_FIRST_CHUNK, _SECONDS),
-    names.METRIC_TIME_PER_OUTPUT_CHUNK: ("s", _PER_OUTPUT_CHUNK, _SECONDS),
     names.METRIC_EXECUTE_TOOL_DURATION: ("s", "The duration of a single tool execution.", _SECONDS),
     names.METRIC_INVOKE_AGENT_DURATION: ("s", _AGENT, _AGENT_SECONDS),
     names.METRIC_INVOKE_WORKFLOW_DURATION: ("s", "GenAI workflow duration.", _WORKFLOW_SECONDS),
@@ -116,23 +111,6 @@ class ClientMetrics:
         except Exception as error:  # noqa: BLE001 - a provider's own code may raise anything
             report_error("metrics", error)
 
-    def record_chunk(
-        self, request: Mapping[str, Any], seconds: float, context: Context | None = None
-    ) -> None:
-        """Record the time between two chunks of a streamed answer.
-
-        Args:
-            request: the attributes of the span's start.
-            seconds: since the chunk before; the first chunk has none.
-            context: with the run's span.
-        """
-        try:
-            instruments = self._current()
-            if instruments is not None:
-                instruments.time_per_output_chunk.record(seconds, _picked(request), context)
-        except Exception as error:  # noqa: BLE001 - a provider's own code may raise anything
-            report_error("metrics", error)
-
     def _current(self) -> _Instruments | None:
         """The instruments, or None as long as the provider is one that drops everything."""
         if self._instruments is not None and self._given is not None:
@@ -159,7 +137,6 @@ class _Instruments:
         self.operation_duration = made[names.METRIC_OPERATION_DURATION]
         self.token_usage = made[names.METRIC_TOKEN_USAGE]
         self.time_to_first_chunk = made[names.METRIC_TIME_TO_FIRST_CHUNK]
-        self.time_per_output_chunk = made[names.METRIC_TIME_PER_OUTPUT_CHUNK]
         self.special: Mapping[str, tuple[Histogram, tuple[str, ...]]] = {
             "execute_tool": (
                 made[names.METRIC_EXECUTE_TOOL_DURATION],

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from clearml_otel import attributes as names
 from clearml_otel.diagnostics import report
+from clearml_otel.langchain.capture import SPAN_ONLY, Capture
 from clearml_otel.langchain.guard import report_error
 from clearml_otel.langchain.values import CUT_MARK, MAX_TEXT, Json, clean_text, plain_json
 
@@ -21,6 +22,7 @@ Redact: TypeAlias = "Callable[[str, str], str]"
 SHORTEST_LIMIT: Final = 256
 """Characters that ``max_length`` has at least; no shorter text was cut."""
 UNREDACTED: Final = "[not kept: redact failed]"
+_IN_EVENTS: Final = (names.INPUT_MESSAGES, names.OUTPUT_MESSAGES, names.TOOL_DEFINITIONS)
 # what the conventions' message parts say beside their content
 _NO_CONTENT: Final = frozenset(
     {"role", "type", "id", "name", "finish_reason", "modality", "mime_type", "sha256"}
@@ -31,16 +33,17 @@ class Content:
     """Captures content, or leaves it out.
 
     Args:
-        captured: whether content goes on spans.
+        capture: where content goes: on spans, in log events, both or nowhere.
         redact: applied to every text of it, in JSON to every string; one that raises or gives no
             string costs the text, never the run.
         max_length: characters of one text; a longer one is cut and says how long it was.
     """
 
     def __init__(
-        self, captured: bool = True, redact: Redact | None = None, max_length: int = MAX_TEXT
+        self, capture: Capture = SPAN_ONLY, redact: Redact | None = None, max_length: int = MAX_TEXT
     ) -> None:
-        self.captured = captured
+        self.on_spans = capture.on_spans
+        self.in_events = capture.in_events
         self._redact = redact
         self._max_length = max(SHORTEST_LIMIT, min(max_length, MAX_TEXT))
 
@@ -50,14 +53,15 @@ class Content:
         """Add one attribute of content, where content is captured.
 
         Args:
-            attributes: of a span; gets ``where``.
+            attributes: of a span; gets ``where``, also where only events are to have it: see
+                :meth:`set_aside`.
             where: the attribute's name.
             render: gives the text, or JSON, of ``values``. Where it raises, the attribute is
                 missing and the log says so once. One that was cut for its length is listed in
             ``langchain.truncated``.
             values: what a callback was given.
         """
-        if not self.captured:
+        if not (self.on_spans or (self.in_events and where in _IN_EVENTS)):
             return
         try:
             text = attributes[where] = self.shown(render(*values), where)
@@ -65,6 +69,12 @@ class Content:
                 attributes.setdefault(names.TRUNCATED, []).append(where)
         except Exception as error:  # noqa: BLE001 - an application's objects may raise anything
             report_error(where, error)
+
+    def set_aside(self, attributes: dict[str, Any]) -> dict[str, str]:
+        """Take out of a span's attributes what only log events are to have."""
+        if self.on_spans:
+            return {}
+        return {key: attributes.pop(key) for key in _IN_EVENTS if key in attributes}
 
     def shown(self, text: str, where: str) -> str:
         """A text, or JSON, as it may be kept."""
@@ -108,7 +118,7 @@ def _redacted(redact: Redact, text: str, where: str) -> str:
     except Exception as error:  # noqa: BLE001 - the application's function; costs its text
         problem = f"raised {type(error).__name__}"
     report(
-        "langchain.redact",
+        "content.redact",
         f"redact {problem} (for {where}): texts are replaced by {UNREDACTED!r} where it does",
     )
     return UNREDACTED

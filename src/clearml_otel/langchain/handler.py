@@ -16,11 +16,13 @@ from langchain_core.agents import AgentAction, AgentFinish
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import LLMResult
+from opentelemetry._logs import LoggerProvider
 from opentelemetry.trace import TracerProvider
 
 from clearml_otel import attributes as names
 from clearml_otel.langchain import inputs as io
 from clearml_otel.langchain.batches import BatchTracker
+from clearml_otel.langchain.capture import capture_from
 from clearml_otel.langchain.client_metrics import ClientMetrics
 from clearml_otel.langchain.content import Content, Redact
 from clearml_otel.langchain.descriptions import (
@@ -31,6 +33,7 @@ from clearml_otel.langchain.descriptions import (
 )
 from clearml_otel.langchain.evaluation_events import EvaluationEvents
 from clearml_otel.langchain.guard import fill, guarded
+from clearml_otel.langchain.inference_events import InferenceEvents
 from clearml_otel.langchain.messages import conversations_json, prompts_json
 from clearml_otel.langchain.model_answers import (
     Answers,
@@ -59,7 +62,10 @@ class LangChainSpanHandler(BaseCallbackHandler):
         measure: gives the readability metrics of one answer, or None to compute none.
         max_words: how long an answer is measured in its callback; longer ones later.
         evaluation_events: gets the metrics as GenAI evaluation events too.
-        capture_content: whether prompts, answers, inputs and outputs go on the spans.
+        capture_content: where prompts, answers, inputs and outputs go: a mode of
+            :mod:`~clearml_otel.langchain.capture` or a truth value; by default what
+            ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` says, else on the spans.
+        logger_provider: where content goes in modes with events; the global one by default.
         redact: applied to each text of these, with the name of the attribute that it goes to.
         max_content_length: characters of one text; longer ones are cut and say so.
         owner: the tracker that the spans belong to; None for app-wide instrumentation.
@@ -76,15 +82,18 @@ class LangChainSpanHandler(BaseCallbackHandler):
         measure: Measure | None = None,
         max_words: int = MAX_WORDS,
         evaluation_events: EvaluationEvents | None = None,
-        capture_content: bool = True,
+        capture_content: bool | str | None = None,
+        logger_provider: LoggerProvider | None = None,
         redact: Redact | None = None,
         max_content_length: int = MAX_TEXT,
         owner: Owner | None = None,
         on_closed: Callable[[], None] | None = None,
         metrics: ClientMetrics | None = None,
     ) -> None:
-        content = Content(capture_content, redact, max_content_length)
-        self.spans = RunSpans(tracer_provider, content, owner, on_closed, metrics)
+        capture = capture_from(capture_content, os.environ)
+        content = Content(capture, redact, max_content_length)
+        events = InferenceEvents(logger_provider) if capture.in_events else None
+        self.spans = RunSpans(tracer_provider, content, owner, on_closed, metrics, events)
         self._scorer = Scorer(measure, max_words) if measure is not None else None
         self._evaluation_events = evaluation_events
         if self._scorer is not None:
@@ -356,7 +365,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
     ) -> Iterator[tuple[str, Any]]:
         metrics, later = scorer.measure(answers.texts)
         # what is measured later is read from the span
-        yield from scorer.attributes(metrics, later and self.spans.content.captured)
+        yield from scorer.attributes(metrics, later and self.spans.content.on_spans)
         if self._evaluation_events is not None:
             self._evaluation_events.emit(run.span, metrics, said.get(names.RESPONSE_ID))
 

@@ -31,6 +31,7 @@ from clearml_otel.langchain.descriptions import (
 )
 from clearml_otel.langchain.guard import report_error
 from clearml_otel.langchain.operations import span_kind
+from clearml_otel.langchain.inference_events import InferenceEvents
 from clearml_otel.langchain.owner import Owner, session_attributes
 from clearml_otel.langchain.runs import OpenRun, OpenRuns
 from clearml_otel.langchain.sequence import next_seq, process_id
@@ -61,6 +62,7 @@ class RunSpans:
         owner: the tracker that the spans belong to; None for app-wide instrumentation.
         on_closed: called for each run that starts after :meth:`close`.
         metrics: is told what each run took, also of runs that are sampled out.
+        events: gets the details of each model call.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class RunSpans:
         owner: Owner | None,
         on_closed: Callable[[], None] | None = None,
         metrics: ClientMetrics | None = None,
+        events: InferenceEvents | None = None,
     ) -> None:
         self.provider = tracer_provider or trace.get_tracer_provider()
         self.content = content
@@ -77,6 +80,7 @@ class RunSpans:
         self._owner = owner
         self._on_closed = on_closed
         self._metrics = metrics
+        self._events = events
         self._runs = OpenRuns(self._put_out)
         # of pauses, which every run above tells again
         self._noted_pauses: WeakSet[BaseException] = WeakSet()
@@ -302,7 +306,7 @@ class RunSpans:
     def _put_out(self, run: OpenRun) -> None:
         """End the span of a run for which there is no room any more."""
         report(
-            "langchain.put_out",
+            "runs.put_out",
             "too many LangChain runs are open, or one for longer than a day: the oldest are ended "
             "as unfinished. Their end callbacks never came: look for streams that are neither read "
             "to their end nor closed, and for calls that hang",

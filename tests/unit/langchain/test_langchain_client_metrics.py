@@ -123,24 +123,10 @@ def test_a_model_call(collected: Collected) -> None:
 
 
 def test_a_streamed_call(collected: Collected) -> None:
-    collected.metrics.record_chunk(REQUEST, 0.02)
-    collected.metrics.record_chunk(REQUEST, 0.03)
     collected.metrics.record(REQUEST, RESPONSE, 2.0, 0.25)
     first = collected.point("gen_ai.client.operation.time_to_first_chunk")
     assert (first.sum, first.attributes) == (0.25, COMMON)
     assert first.explicit_bounds == SECONDS
-
-
-def test_the_time_between_chunks(collected: Collected) -> None:
-    collected.metrics.record_chunk(REQUEST, 0.02)
-    collected.metrics.record_chunk(REQUEST, 0.03)
-    told = collected.told()
-    assert set(told) == {"gen_ai.client.operation.time_per_output_chunk"}
-    metric = told["gen_ai.client.operation.time_per_output_chunk"]
-    point: Any = metric.data.data_points[0]
-    assert metric.unit == "s"
-    assert (point.count, round(point.sum, 6), point.attributes) == (2, 0.05, ASKED)
-    assert point.explicit_bounds == SECONDS
 
 
 def test_a_failed_call(collected: Collected) -> None:
@@ -244,7 +230,6 @@ def test_providers_that_drop_everything() -> None:
         metrics = ClientMetrics(provider)
         assert not metrics.enabled
         metrics.record(REQUEST, RESPONSE, 0.75, 0.1)
-        metrics.record_chunk(REQUEST, 0.1)
     assert ClientMetrics(MeterProvider([InMemoryMetricReader()])).enabled
 
 
@@ -286,7 +271,6 @@ def test_a_broken_provider_is_reported_and_hurts_nobody(caplog: pytest.LogCaptur
     diagnostics.forget("langchain.metrics.RuntimeError")
     metrics = ClientMetrics(BrokenProvider([InMemoryMetricReader()]))
     metrics.record(REQUEST, RESPONSE, 0.75)
-    metrics.record_chunk(REQUEST, 0.1)
     assert not metrics.enabled
     assert [record.name for record in caplog.records] == ["clearml_otel"]
 
