@@ -1,4 +1,4 @@
-"""Adds the span handler to every LangChain run of the process."""
+"""Adds the span handler to every LangChain run of the process, and its span to its context."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from wrapt import FunctionWrapper
 
 from clearml_otel.langchain.evaluation_events import EvaluationEvents
+from clearml_otel.langchain.execution_seams import ExecutionSeams
 from clearml_otel.langchain.handler import LangChainSpanHandler
 from clearml_otel.langchain.scores import MAX_WORDS
 from clearml_otel.readability import ENGINE, Measurer
@@ -55,12 +56,14 @@ class _Layer:
 
     def __init__(self, handler: LangChainSpanHandler) -> None:
         self._handler = handler
+        self._seams = ExecutionSeams(handler.spans)
         self._wrappers = {
             "__init__": FunctionWrapper(BaseCallbackManager.__init__, self._after_init),
             "add_handler": FunctionWrapper(BaseCallbackManager.add_handler, self._add_handler),
         }
         for name, wrapper in self._wrappers.items():
             setattr(BaseCallbackManager, name, wrapper)
+        self._seams.install()
 
     def remove(self) -> None:
         """Stop making spans, also in managers that were made before; end the open ones.
@@ -69,6 +72,7 @@ class _Layer:
         nothing any more: taking it out would take theirs out too.
         """
         self._handler.spans.close()
+        self._seams.remove()
         for name, wrapper in self._wrappers.items():
             if vars(BaseCallbackManager).get(name) is wrapper:
                 setattr(BaseCallbackManager, name, wrapper.__wrapped__)

@@ -1,8 +1,8 @@
 """The life of a run's span: start, points, end, error, abandonment.
 
-Parents are set explicitly by run id and nothing attaches a context: LangChain's starts and ends
-do not nest the way contexts do (a batch starts all its runs first), so an attached context would
-swallow unrelated traces.
+Parents are set explicitly by run id and nothing here attaches a context: LangChain's starts and
+ends do not nest the way contexts do (a batch starts all its runs first), so an attached context
+would swallow unrelated traces. Where it is attached instead: run_context.py.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from opentelemetry.trace import INVALID_SPAN, SpanKind, Status, StatusCode, Trac
 from clearml_otel import attributes as names
 from clearml_otel.langchain.descriptions import is_control_flow, metadata_attributes, span_title
 from clearml_otel.langchain.guard import collected
+from clearml_otel.langchain.inference_context import hand_over, usage_owner
 from clearml_otel.langchain.owner import Owner, session_attributes
+from clearml_otel.langchain.run_context import below
 from clearml_otel.langchain.runs import OpenRun, OpenRuns
 from clearml_otel.langchain.sequence import next_seq, process_id
 from clearml_otel.langchain.values import safe_str, to_text
@@ -127,11 +129,12 @@ class RunSpans:
             attributes.update(collected("content", computed(content)))
         span = self._tracer.start_span(
             span_title(name, attributes),
-            trace.set_span_in_context(parent.span) if parent else None,
+            below(parent) if parent else None,
             SpanKind.CLIENT if run_type in {"llm", "chat_model"} else SpanKind.INTERNAL,
             attributes=attributes,
         )
-        self._runs.add(run_id, OpenRun(span, run_type, session))
+        owner = usage_owner() if run_type in {"llm", "chat_model"} else None
+        self._runs.add(run_id, OpenRun(span, run_type, session, usage_owner=owner))
 
     def _common_attributes(
         self, kwargs: Mapping[str, Any], metadata: Mapping[str, Any]
@@ -174,6 +177,8 @@ class RunSpans:
                 if run.first_token_s is not None:
                     wait = run.first_token_s - run.started_s
                     said[names.RESPONSE_TIME_TO_FIRST_CHUNK] = wait
+                if run.usage_owner is not None:
+                    said = hand_over(said, run.usage_owner)
                 self._close_out(run, seq, said)
         finally:
             span.end(end_ns)
@@ -242,6 +247,12 @@ class RunSpans:
         if run.span.is_recording():
             self._close_out(run, next_seq(), {names.UNFINISHED: True})
         run.span.end()
+
+
+def find_open_run(run_id: UUID) -> OpenRun | None:
+    """The open run of that id, whichever handler was told of it."""
+    found = (spans.open_run(run_id) for spans in list(_all))
+    return next((run for run in found if run is not None), None)
 
 
 def computed(content: Content) -> Iterator[tuple[str, str]]:

@@ -24,6 +24,7 @@ class OpenRun:
         run_type: ``llm``, ``chat_model``, ``chain``, ``tool`` or ``retriever``.
         session: the session attributes that its children inherit.
         started_s: monotonic seconds.
+        usage_owner: of a model run inside somebody else's inference: who accounts for the tokens.
     """
 
     span: Span
@@ -34,6 +35,7 @@ class OpenRun:
     first_token_s: float | None = None
     points: int = 0
     overflow: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    usage_owner: object | None = None
 
 
 class OpenRuns:
