@@ -152,9 +152,9 @@ class ExecutionSeams:
         """Put the wrappers on a module's functions."""
         for seam in SEAMS[module.__name__]:
             *path, name = seam.path.split(".")
-            owner = getattr(module, path[0], None) if path else module
+            owner: type | ModuleType | None = getattr(module, path[0], None) if path else module
             before: Any = vars(owner).get(name) if owner is not None else None
-            if before is None:
+            if owner is None or before is None:
                 if seam.always:
                     where = f"{module.__name__}.{seam.path}"
                     logger.debug("clearml-otel: no %s: spans made in it get another parent", where)
