@@ -20,7 +20,7 @@ from opentelemetry.trace import INVALID_SPAN
 from wrapt import register_post_import_hook
 
 from clearml_otel.langchain import seam_wrappers as wrap
-from clearml_otel.langchain.run_spans import RunSpans, find_open_run
+from clearml_otel.langchain.run_spans import RunSpans, find_open_run, give_up
 from clearml_otel.langchain.runs import OpenRun
 
 logger = logging.getLogger("clearml_otel")
@@ -66,6 +66,7 @@ SEAMS: Final[Mapping[str, tuple[Seam, ...]]] = MappingProxyType(
         "langchain_core.language_models.chat_models": (
             Seam("BaseChatModel._generate_with_cache", wrap.model_call),
             Seam("BaseChatModel._agenerate_with_cache", wrap.async_model_call),
+            Seam("BaseChatModel.agenerate", wrap.async_call_of("chat_model", attached=False)),
             Seam("BaseChatModel.stream", wrap.stream_of("chat_model")),
             Seam("BaseChatModel.astream", wrap.async_stream_of("chat_model")),
             Seam("BaseChatModel._iter_v2_events", wrap.model_events, always=False),
@@ -159,7 +160,7 @@ class ExecutionSeams:
                     where = f"{module.__name__}.{seam.path}"
                     logger.debug("clearml-otel: no %s: spans made in it get another parent", where)
             elif all(before is not change.after for change in self._changes):
-                after = seam.wrapper(before, self.open_run)
+                after = seam.wrapper(before, self)
                 self._changes.append(_Change(owner, name, before, after))
                 setattr(owner, name, after)
 
@@ -169,6 +170,11 @@ class ExecutionSeams:
             return None
         run = self._spans.open_run(run_id) or find_open_run(run_id)
         return run if run is not None and run.span is not INVALID_SPAN else None
+
+    def give_up(self, run_id: object, error: BaseException) -> None:
+        """End a run that LangChain has left open, such as a cancelled chat's."""
+        if self._on and isinstance(run_id, UUID):
+            give_up(run_id, error)
 
 
 _installed: ExecutionSeams | None = None

@@ -8,7 +8,7 @@ away afterwards, or in a frame that detaches it itself, in the same thread and `
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
-from typing import Final
+from typing import Final, Protocol
 
 from opentelemetry.context import Context, attach, create_key, detach, get_current
 from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
@@ -63,21 +63,51 @@ def _is_inside(span: Span, run_span: Span) -> bool:
     )
 
 
+class Runs(Protocol):
+    """The open runs of the process."""
+
+    def open_run(self, run_id: object) -> OpenRun | None:
+        """The open run of that id, if it has a span."""
+        ...
+
+    def give_up(self, run_id: object, error: BaseException) -> None:
+        """End a run that LangChain has left open."""
+        ...
+
+
 class Scope:
-    """The run of a call or a stream; a stream has many frames in it, one a read.
+    """The runs of a call or a stream; a stream has many frames in it, one a read.
 
     Args:
+        runs: where the runs are.
         kind: which run type's start to wait for.
         run: the run, where it is known before.
+        attached: whether its span is to be current; else the scope only sees to its end.
     """
 
-    __slots__ = ("claimed", "kind", "left", "run")
+    __slots__ = ("_attached", "_runs", "claimed", "ids", "kind", "left", "run")
 
-    def __init__(self, kind: str | None, run: OpenRun | None = None) -> None:
+    def __init__(
+        self, runs: Runs, kind: str | None, run: OpenRun | None = None, *, attached: bool = True
+    ) -> None:
+        self._runs = runs
+        self._attached = attached
         self.kind = kind
         self.run = run
         self.claimed = run is not None
+        self.ids: list[object] = []
         self.left: Context | None = None
+
+    def begin(self, ids: list[object]) -> None:
+        """Runs have started; the first one's span is the one to be current."""
+        self.ids = ids
+        if ids and self._attached:
+            self.run = self._runs.open_run(ids[0])
+
+    def give_up(self, error: BaseException) -> None:
+        """No more will come of the runs; LangChain does not say so of each that is cancelled."""
+        for run_id in self.ids:
+            self._runs.give_up(run_id, error)
 
 
 class Frame:
@@ -94,14 +124,14 @@ class Frame:
             # a generator goes on in the context in which it has yielded
             self._attach(scope.left or inside(scope.run))
 
-    def begin(self, run: OpenRun | None) -> None:
-        """The run has started, in this frame: what comes next happens inside of it."""
-        self.scope.run = run
-        if run is not None:
-            self._attach(inside(run))
+    def begin(self, ids: list[object]) -> None:
+        """The runs have started, in this frame: what comes next happens inside of the first."""
+        self.scope.begin(ids)
+        if self.scope.run is not None:
+            self._attach(inside(self.scope.run))
 
     def leave(self) -> None:
-        """Put everything back; nothing is to be put back where the frame did not end by itself.
+        """Put everything back, unless the frame did not come to its end by itself.
 
         A coroutine that is never finished is closed by the garbage collector in whatever
         ``Context`` that runs in. The one it was in is gone then.

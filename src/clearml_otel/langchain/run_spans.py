@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias, cast
 from uuid import UUID
@@ -20,7 +21,7 @@ from opentelemetry.trace import INVALID_SPAN, SpanKind, Status, StatusCode, Trac
 
 from clearml_otel import attributes as names
 from clearml_otel.langchain.descriptions import is_control_flow, metadata_attributes, span_title
-from clearml_otel.langchain.guard import collected
+from clearml_otel.langchain.guard import collected, guarded
 from clearml_otel.langchain.inference_context import hand_over, usage_owner
 from clearml_otel.langchain.owner import Owner, session_attributes
 from clearml_otel.langchain.run_context import below
@@ -33,6 +34,7 @@ Content: TypeAlias = "Mapping[str, Callable[[], str]]"
 EndAttributes: TypeAlias = "Iterable[tuple[str, Any]]"
 
 _SUPPRESS_KEYS: Final = ("suppress_instrumentation", "suppress_language_model_instrumentation")
+_MOST_GIVEN_UP: Final = 1_000
 _MOST_EVENTS: Final = 100
 """Events of one span; the SDK keeps the last 128 and forgets the first ones."""
 
@@ -63,6 +65,7 @@ class RunSpans:
         self._on_closed = on_closed
         self._runs = OpenRuns(self._abandon)
         self._active = True
+        self._given_up: deque[UUID] = deque(maxlen=_MOST_GIVEN_UP)
         _all.add(self)
 
     @property
@@ -164,7 +167,7 @@ class RunSpans:
         """
         run = self._runs.pop(run_id)
         if run is None:
-            if not self._active:
+            if not self._active or run_id in self._given_up:
                 return
             run = self._unseen_start(run_id, run_type, kwargs)
         span = run.span
@@ -198,6 +201,13 @@ class RunSpans:
             yield names.ERROR_MESSAGE, message
 
         self.end(run_id, run_type, kwargs, attributes)
+
+    def give_up(self, run_id: UUID, error: BaseException) -> None:
+        """End the run, if it is open, with an error; a callback that comes yet is ignored."""
+        run = self._runs.get(run_id)
+        if run is not None:
+            self._given_up.append(run_id)
+            self.fail(run_id, run.run_type, {}, error)
 
     def point(self, run_id: UUID, event: str, fields: Mapping[str, object]) -> None:
         """Note a callback without duration on its run's span."""
@@ -253,6 +263,13 @@ def find_open_run(run_id: UUID) -> OpenRun | None:
     """The open run of that id, whichever handler was told of it."""
     found = (spans.open_run(run_id) for spans in list(_all))
     return next((run for run in found if run is not None), None)
+
+
+@guarded
+def give_up(run_id: UUID, error: BaseException) -> None:
+    """End the run wherever it is open: it was cancelled, and LangChain does not say so."""
+    for spans in list(_all):
+        spans.give_up(run_id, error)
 
 
 def computed(content: Content) -> Iterator[tuple[str, str]]:

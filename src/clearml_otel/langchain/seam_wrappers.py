@@ -1,6 +1,6 @@
 """What is put around LangChain's functions so that a run's code happens inside of its run.
 
-Each wrapper takes the function and a lookup of open runs by id, and changes neither what the
+Each wrapper takes the function and the open runs, and changes neither what the
 function returns nor when.
 """
 
@@ -13,16 +13,14 @@ from typing import Any, TypeAlias, cast
 from opentelemetry.context import attach
 from wrapt import FunctionWrapper
 
-from clearml_otel.langchain.run_context import Frame, Scope, claimed_frame, inside
-from clearml_otel.langchain.runs import OpenRun
+from clearml_otel.langchain.run_context import Frame, Runs, Scope, claimed_frame, inside
 from clearml_otel.langchain.stream_reads import AsyncReads, reads
 
-FindRun: TypeAlias = "Callable[[object], OpenRun | None]"
 Function: TypeAlias = "Callable[..., Any]"
-Wrapper: TypeAlias = "Callable[[Function, FindRun], Function]"
+Wrapper: TypeAlias = "Callable[[Function, Runs], Function]"
 
 
-def child_context(function: Function, find: FindRun) -> Function:
+def child_context(function: Function, runs: Runs) -> Function:
     """For LangChain's ``_set_config_context``, called in the copied context of a run's code.
 
     The copy is used for nothing else and thrown away, so nothing is detached.
@@ -31,7 +29,7 @@ def child_context(function: Function, find: FindRun) -> Function:
     @wraps(function)
     def set_config_context(config: Any, *args: Any, **kwargs: Any) -> Any:
         result = function(config, *args, **kwargs)
-        run = find(getattr(config.get("callbacks"), "parent_run_id", None))
+        run = runs.open_run(getattr(config.get("callbacks"), "parent_run_id", None))
         if run is not None:
             attach(inside(run))
         return result
@@ -39,15 +37,15 @@ def child_context(function: Function, find: FindRun) -> Function:
     return set_config_context
 
 
-def model_call(function: Function, find: FindRun) -> Function:
+def model_call(function: Function, runs: Runs) -> Function:
     """For a method that gets the manager of its run."""
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        run = find(_managed_run_id(args, kwargs))
+        run = runs.open_run(_managed_run_id(args, kwargs))
         if run is None:
             return function(*args, **kwargs)
-        frame = Frame(Scope(None, run))
+        frame = Frame(Scope(runs, None, run))
         try:
             return function(*args, **kwargs)
         finally:
@@ -56,15 +54,15 @@ def model_call(function: Function, find: FindRun) -> Function:
     return call
 
 
-def async_model_call(function: Function, find: FindRun) -> Function:
+def async_model_call(function: Function, runs: Runs) -> Function:
     """Likewise, asynchronous."""
 
     @wraps(function)
     async def call(*args: Any, **kwargs: Any) -> Any:
-        run = find(_managed_run_id(args, kwargs))
+        run = runs.open_run(_managed_run_id(args, kwargs))
         if run is None:
             return await function(*args, **kwargs)
-        frame = Frame(Scope(None, run))
+        frame = Frame(Scope(runs, None, run))
         try:
             return await function(*args, **kwargs)
         finally:
@@ -73,26 +71,26 @@ def async_model_call(function: Function, find: FindRun) -> Function:
     return call
 
 
-def model_events(function: Function, find: FindRun) -> Function:
+def model_events(function: Function, runs: Runs) -> Function:
     """For a method that streams the events of the run whose manager it gets."""
 
     @wraps(function)
     def stream(*args: Any, **kwargs: Any) -> Any:
-        run = find(_managed_run_id(args, kwargs))
+        run = runs.open_run(_managed_run_id(args, kwargs))
         generator = function(*args, **kwargs)
-        return generator if run is None else reads(generator, Scope(None, run))
+        return generator if run is None else reads(generator, Scope(runs, None, run))
 
     return stream
 
 
-def async_model_events(function: Function, find: FindRun) -> Function:
+def async_model_events(function: Function, runs: Runs) -> Function:
     """Likewise, asynchronous."""
 
     @wraps(function)
     def stream(*args: Any, **kwargs: Any) -> Any:
-        run = find(_managed_run_id(args, kwargs))
+        run = runs.open_run(_managed_run_id(args, kwargs))
         generator = function(*args, **kwargs)
-        return generator if run is None else AsyncReads(generator, Scope(None, run))
+        return generator if run is None else AsyncReads(generator, Scope(runs, None, run))
 
     return stream
 
@@ -100,12 +98,15 @@ def async_model_events(function: Function, find: FindRun) -> Function:
 def call_of(kind: str) -> Wrapper:
     """For a method in which a run of the kind starts and ends."""
 
-    def wrapper(function: Function, find: FindRun) -> Function:
+    def wrapper(function: Function, runs: Runs) -> Function:
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            frame = Frame(Scope(kind))
+            frame = Frame(Scope(runs, kind))
             try:
                 return function(*args, **kwargs)
+            except BaseException as error:
+                frame.scope.give_up(error)
+                raise
             finally:
                 frame.leave()
 
@@ -114,15 +115,23 @@ def call_of(kind: str) -> Wrapper:
     return wrapper
 
 
-def async_call_of(kind: str) -> Wrapper:
-    """Likewise, asynchronous."""
+def async_call_of(kind: str, *, attached: bool = True) -> Wrapper:
+    """Likewise, asynchronous.
 
-    def wrapper(function: Function, find: FindRun) -> Function:
+    Args:
+        kind: the run type.
+        attached: False where the run's own code has a seam of its own.
+    """
+
+    def wrapper(function: Function, runs: Runs) -> Function:
         @wraps(function)
         async def call(*args: Any, **kwargs: Any) -> Any:
-            frame = Frame(Scope(kind))
+            frame = Frame(Scope(runs, kind, attached=attached))
             try:
                 return await function(*args, **kwargs)
+            except BaseException as error:
+                frame.scope.give_up(error)
+                raise
             finally:
                 frame.leave()
 
@@ -137,9 +146,9 @@ def stream_of(kind: str) -> Wrapper:
     Still a generator function for those who inspect it, as LangChain does.
     """
 
-    def wrapper(function: Function, find: FindRun) -> Function:
+    def wrapper(function: Function, runs: Runs) -> Function:
         def stream(wrapped: Function, instance: Any, args: Any, kwargs: Any) -> Any:
-            return reads(wrapped(*args, **kwargs), Scope(kind))
+            return reads(wrapped(*args, **kwargs), Scope(runs, kind))
 
         return cast("Function", FunctionWrapper(function, stream))
 
@@ -149,9 +158,9 @@ def stream_of(kind: str) -> Wrapper:
 def async_stream_of(kind: str) -> Wrapper:
     """Likewise, asynchronous."""
 
-    def wrapper(function: Function, find: FindRun) -> Function:
+    def wrapper(function: Function, runs: Runs) -> Function:
         def stream(wrapped: Function, instance: Any, args: Any, kwargs: Any) -> Any:
-            return AsyncReads(wrapped(*args, **kwargs), Scope(kind))
+            return AsyncReads(wrapped(*args, **kwargs), Scope(runs, kind))
 
         return cast("Function", FunctionWrapper(function, stream))
 
@@ -164,13 +173,13 @@ def start_of(kind: str) -> Wrapper:
     The frame that waits for the run is told, right after the handlers were.
     """
 
-    def wrapper(function: Function, find: FindRun) -> Function:
+    def wrapper(function: Function, runs: Runs) -> Function:
         @wraps(function)
         def on_start(*args: Any, **kwargs: Any) -> Any:
             frame = claimed_frame(kind)
             started = function(*args, **kwargs)
             if frame is not None:
-                frame.begin(find(_run_id(started)))
+                frame.begin(_run_ids(started))
             return started
 
         return on_start
@@ -181,13 +190,13 @@ def start_of(kind: str) -> Wrapper:
 def async_start_of(kind: str) -> Wrapper:
     """Likewise, asynchronous; unlike the handlers, this runs in the caller's task."""
 
-    def wrapper(function: Function, find: FindRun) -> Function:
+    def wrapper(function: Function, runs: Runs) -> Function:
         @wraps(function)
         async def on_start(*args: Any, **kwargs: Any) -> Any:
             frame = claimed_frame(kind)
             started = await function(*args, **kwargs)
             if frame is not None:
-                frame.begin(find(_run_id(started)))
+                frame.begin(_run_ids(started))
             return started
 
         return on_start
@@ -196,16 +205,14 @@ def async_start_of(kind: str) -> Wrapper:
 
 
 def _managed_run_id(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
-    """The id of the run whose manager a model's method gets: ``(self, input, stop, manager)``."""
+    """The id of the run whose manager a model's method gets, of several prompts the first's."""
     for name in ("run_manager", "run_managers"):
         if name in kwargs:
-            return _run_id(kwargs[name])
-    return _run_id(args[3]) if len(args) > 3 else None
+            return next(iter(_run_ids(kwargs[name])), None)
+    # its parameters: self, what is asked, stop, the manager
+    return next(iter(_run_ids(args[3])), None) if len(args) > 3 else None
 
 
-def _run_id(managers: Any) -> object:
-    """The id of the one run, or of the first of several prompts, which share one call."""
-    if isinstance(managers, list):
-        managers = cast("list[Any]", managers)
-        return getattr(managers[0], "run_id", None) if managers else None
-    return getattr(managers, "run_id", None)
+def _run_ids(managers: Any) -> list[object]:
+    managers = cast("list[Any]", managers if isinstance(managers, list) else [managers])
+    return [getattr(manager, "run_id", None) for manager in managers]

@@ -7,7 +7,7 @@ from another task, or abandoned.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -34,6 +34,9 @@ def reads(generator: Generator[Any, Any, Any], scope: Scope) -> Generator[Any, A
             item = step()
         except StopIteration as stop:
             return stop.value
+        except BaseException as error:
+            scope.give_up(error)
+            raise
         finally:
             frame.leave()
         try:
@@ -76,32 +79,32 @@ class AsyncReads(_Proxy):
         return self
 
     async def __anext__(self) -> Any:
+        # not by _inside: this is once a token
         frame = Frame(self._self_scope)
         try:
             return await self.__wrapped__.__anext__()
+        except BaseException as error:
+            if type(error) is not StopAsyncIteration:
+                self._self_scope.give_up(error)
+            raise
         finally:
             frame.leave()
 
     async def asend(self, value: Any) -> Any:
         """Send a value to the generator."""
-        frame = Frame(self._self_scope)
-        try:
-            return await self.__wrapped__.asend(value)
-        finally:
-            frame.leave()
+        return await self._self_inside(self.__wrapped__.asend(value))
 
     async def athrow(self, *error: Any) -> Any:
         """Raise an error in the generator."""
-        frame = Frame(self._self_scope)
-        try:
-            return await self.__wrapped__.athrow(*error)
-        finally:
-            frame.leave()
+        return await self._self_inside(self.__wrapped__.athrow(*error))
 
     async def aclose(self) -> None:
         """Close the generator."""
+        await self._self_inside(self.__wrapped__.aclose())
+
+    async def _self_inside(self, step: Awaitable[Any]) -> Any:
         frame = Frame(self._self_scope)
         try:
-            await self.__wrapped__.aclose()
+            return await step
         finally:
             frame.leave()
