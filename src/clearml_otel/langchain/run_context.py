@@ -141,8 +141,8 @@ class Frame:
         except ValueError:
             return
         if self._attached is not None:
-            current = get_current()
-            self.scope.left = None if current is self._context else current
+            if (current := get_current()) is not self._context:
+                self.scope.left = current
             detach(self._attached)
 
     def _attach(self, context: Context) -> None:
