@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeAlias, cast
 
-from opentelemetry.context import attach
+from opentelemetry.context import attach, detach
 from wrapt import FunctionWrapper
 
 from clearml_otel.langchain.run_context import Frame, Runs, Scope, claimed_frame, inside
@@ -45,11 +45,11 @@ def model_call(function: Function, runs: Runs) -> Function:
         run = runs.open_run(_managed_run_id(args, kwargs))
         if run is None:
             return function(*args, **kwargs)
-        frame = Frame(Scope(runs, None, run))
+        token = attach(inside(run))
         try:
             return function(*args, **kwargs)
         finally:
-            frame.leave()
+            detach(token)
 
     return call
 
@@ -206,13 +206,16 @@ def async_start_of(kind: str) -> Wrapper:
 
 def _managed_run_id(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
     """The id of the run whose manager a model's method gets, of several prompts the first's."""
-    for name in ("run_manager", "run_managers"):
-        if name in kwargs:
-            return next(iter(_run_ids(kwargs[name])), None)
-    # its parameters: self, what is asked, stop, the manager
-    return next(iter(_run_ids(args[3])), None) if len(args) > 3 else None
+    managers = kwargs.get("run_manager") or kwargs.get("run_managers")
+    if managers is None and len(args) > 3:
+        managers = args[3]  # after self, what is asked, and stop
+    if isinstance(managers, list):
+        managers = cast("list[Any]", managers)
+        managers = managers[0] if managers else None
+    return getattr(managers, "run_id", None)
 
 
 def _run_ids(managers: Any) -> list[object]:
+    """The ids of the runs that a callback manager has started."""
     managers = cast("list[Any]", managers if isinstance(managers, list) else [managers])
     return [getattr(manager, "run_id", None) for manager in managers]
