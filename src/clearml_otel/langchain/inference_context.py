@@ -41,9 +41,6 @@ class _Utilities:
     ours: object
 
 
-_known: _Utilities | None = None
-
-
 def entry() -> tuple[str, object] | None:
     """What our model runs put into the context: key and value; None where nobody reads it."""
     known = _utilities()
@@ -81,23 +78,30 @@ def _own_name(key: str) -> str:
 
 
 def _utilities() -> _Utilities | None:
-    global _known
-    if _known is None and (module := sys.modules.get(_MODULE)) is not None:
-        _known = _read(module)
+    global _module, _known
+    if (module := sys.modules.get(_MODULE)) is not _module:
+        _module, _known = module, _read(module)
     return _known
 
 
 def _read(module: object) -> _Utilities | None:
-    """None for a version of the utilities that knows no nested inferences."""
+    """None for a version of the utilities that knows no nested inferences, or others."""
     key = getattr(module, "CLIENT_INFERENCE_CONTEXT_KEY", None)
     data = getattr(module, "InferenceData", None)
     if not isinstance(key, str) or not isinstance(data, type):
         return None
-    # told by every call of the process, so it keeps nothing; uploads go on as without us
-    ours = type("RunInference", (data,), {"merge": _keep_nothing})()
-    ours.upload_completion = True
+    try:
+        # told by every call of the process, so it keeps nothing; uploads go on as without us
+        ours = type("RunInference", (data,), {"merge": _keep_nothing})()
+        ours.upload_completion = True
+    except (AttributeError, TypeError):
+        return None
     return _Utilities(key, data, ours)
 
 
 def _keep_nothing(self: object, *args: object, **kwargs: object) -> None:
     """In place of ``InferenceData.merge``: our spans have their own source of all this."""
+
+
+_module: object = None
+_known: _Utilities | None = None
