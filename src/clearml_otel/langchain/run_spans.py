@@ -33,7 +33,9 @@ from clearml_otel.version import __version__
 Content: TypeAlias = "Mapping[str, Callable[[], str]]"
 EndAttributes: TypeAlias = "Iterable[tuple[str, Any]]"
 
-_SUPPRESS_KEYS: Final = ("suppress_instrumentation", "suppress_language_model_instrumentation")
+# not "suppress_language_model_instrumentation": Traceloop's instrumentation of LangChain sets it
+# at the start of each model's run, to keep its own instrumentations of providers quiet
+_SUPPRESS_KEY: Final = "suppress_instrumentation"
 _MOST_GIVEN_UP: Final = 1_000
 _MOST_EVENTS: Final = 100
 """Events of one span; the SDK keeps the last 128 and forgets the first ones."""
@@ -111,7 +113,7 @@ class RunSpans:
             if self._on_closed is not None:
                 self._on_closed()
             return
-        if any(get_value(key) for key in _SUPPRESS_KEYS):
+        if get_value(_SUPPRESS_KEY):
             self._runs.add(run_id, OpenRun(INVALID_SPAN, run_type, {}))
             return
         seq = next_seq()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from types import FunctionType
 from typing import Any, TypeAlias, cast
 
 from opentelemetry.context import attach, detach
@@ -39,15 +40,16 @@ def child_context(function: Function, runs: Runs) -> Function:
 
 def model_call(function: Function, runs: Runs) -> Function:
     """For a method that gets the manager of its run."""
+    method = _unbound(function)
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         run = runs.open_run(_managed_run_id(args, kwargs))
         if run is None:
-            return function(*args, **kwargs)
+            return method(*args, **kwargs)
         token = attach(inside(run))
         try:
-            return function(*args, **kwargs)
+            return method(*args, **kwargs)
         finally:
             detach(token)
 
@@ -56,15 +58,16 @@ def model_call(function: Function, runs: Runs) -> Function:
 
 def async_model_call(function: Function, runs: Runs) -> Function:
     """Likewise, asynchronous."""
+    method = _unbound(function)
 
     @wraps(function)
     async def call(*args: Any, **kwargs: Any) -> Any:
         run = runs.open_run(_managed_run_id(args, kwargs))
         if run is None:
-            return await function(*args, **kwargs)
+            return await method(*args, **kwargs)
         frame = Frame(Scope(runs, None, run))
         try:
-            return await function(*args, **kwargs)
+            return await method(*args, **kwargs)
         finally:
             frame.leave()
 
@@ -73,11 +76,12 @@ def async_model_call(function: Function, runs: Runs) -> Function:
 
 def model_events(function: Function, runs: Runs) -> Function:
     """For a method that streams the events of the run whose manager it gets."""
+    method = _unbound(function)
 
     @wraps(function)
     def stream(*args: Any, **kwargs: Any) -> Any:
         run = runs.open_run(_managed_run_id(args, kwargs))
-        generator = function(*args, **kwargs)
+        generator = method(*args, **kwargs)
         return generator if run is None else reads(generator, Scope(runs, None, run))
 
     return stream
@@ -85,11 +89,12 @@ def model_events(function: Function, runs: Runs) -> Function:
 
 def async_model_events(function: Function, runs: Runs) -> Function:
     """Likewise, asynchronous."""
+    method = _unbound(function)
 
     @wraps(function)
     def stream(*args: Any, **kwargs: Any) -> Any:
         run = runs.open_run(_managed_run_id(args, kwargs))
-        generator = function(*args, **kwargs)
+        generator = method(*args, **kwargs)
         return generator if run is None else AsyncReads(generator, Scope(runs, None, run))
 
     return stream
@@ -99,11 +104,13 @@ def call_of(kind: str) -> Wrapper:
     """For a method in which a run of the kind starts and ends."""
 
     def wrapper(function: Function, runs: Runs) -> Function:
+        method = _unbound(function)
+
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             frame = Frame(Scope(runs, kind))
             try:
-                return function(*args, **kwargs)
+                return method(*args, **kwargs)
             except BaseException as error:
                 frame.scope.give_up(error)
                 raise
@@ -124,11 +131,13 @@ def async_call_of(kind: str, *, attached: bool = True) -> Wrapper:
     """
 
     def wrapper(function: Function, runs: Runs) -> Function:
+        method = _unbound(function)
+
         @wraps(function)
         async def call(*args: Any, **kwargs: Any) -> Any:
             frame = Frame(Scope(runs, kind, attached=attached))
             try:
-                return await function(*args, **kwargs)
+                return await method(*args, **kwargs)
             except BaseException as error:
                 frame.scope.give_up(error)
                 raise
@@ -174,10 +183,12 @@ def start_of(kind: str) -> Wrapper:
     """
 
     def wrapper(function: Function, runs: Runs) -> Function:
+        method = _unbound(function)
+
         @wraps(function)
         def on_start(*args: Any, **kwargs: Any) -> Any:
             frame = claimed_frame(kind)
-            started = function(*args, **kwargs)
+            started = method(*args, **kwargs)
             if frame is not None:
                 frame.begin(_run_ids(started))
             return started
@@ -191,10 +202,12 @@ def async_start_of(kind: str) -> Wrapper:
     """Likewise, asynchronous; unlike the handlers, this runs in the caller's task."""
 
     def wrapper(function: Function, runs: Runs) -> Function:
+        method = _unbound(function)
+
         @wraps(function)
         async def on_start(*args: Any, **kwargs: Any) -> Any:
             frame = claimed_frame(kind)
-            started = await function(*args, **kwargs)
+            started = await method(*args, **kwargs)
             if frame is not None:
                 frame.begin(_run_ids(started))
             return started
@@ -202,6 +215,17 @@ def async_start_of(kind: str) -> Wrapper:
         return on_start
 
     return wrapper
+
+
+def _unbound(function: Function) -> Function:
+    """The method to be called with its instance; what others have wrapped has to be bound."""
+    if type(function) is FunctionType:
+        return function
+
+    def method(instance: Any, *args: Any, **kwargs: Any) -> Any:
+        return cast("Any", function).__get__(instance, type(instance))(*args, **kwargs)
+
+    return method
 
 
 def _managed_run_id(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
