@@ -322,6 +322,7 @@ def test_events(traced: Instrumented) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
+@pytest.mark.skipif(not hasattr(BaseChatModel, "stream_events"), reason="before langchain-core 1")
 def test_protocol_events(traced: Instrumented) -> None:
     chat = ProbeChat(tracer=traced.tracer)
 
@@ -344,6 +345,8 @@ def test_streams_are_the_generators_that_they_were(traced: Instrumented) -> None
         assert inspect.isgeneratorfunction(model.stream)
         assert inspect.isasyncgenfunction(model.astream)
     chat = ProbeChat(tracer=traced.tracer)
+    assert inspect.isgeneratorfunction(chat.stream)
+    assert inspect.isasyncgenfunction(chat.astream)
     stream, astream = chat.stream("q"), chat.astream("q")
     assert inspect.isgenerator(stream)
     assert inspect.isasyncgen(astream)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import Token
 from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
@@ -55,14 +55,17 @@ _GRAPH: Final = (
 
 SEAMS: Final[Mapping[str, tuple[Seam, ...]]] = MappingProxyType(
     {
-        # chains and tools: the context that their code gets
+        # chains and tools: the context that their code gets; 0.3 says no end of cancelled tools
         "langchain_core.runnables.config": (_CONTEXT,),
         "langchain_core.runnables.base": (_CONTEXT_BY_NAME,),
         "langchain_core.runnables.fallbacks": (_CONTEXT_BY_NAME,),
-        "langchain_core.tools.base": (_CONTEXT_BY_NAME,),
+        "langchain_core.tools.base": (
+            _CONTEXT_BY_NAME,
+            Seam("BaseTool.arun", wrap.async_call_of("tool", attached=False)),
+        ),
         "langgraph._internal._runnable": (_CONTEXT,),
         "langgraph.utils.runnable": (_CONTEXT_BY_NAME,),
-        # everything else: frames of our own
+        # everything else: frames of our own, which also end what LangChain leaves open
         "langchain_core.language_models.chat_models": (
             Seam("BaseChatModel._generate_with_cache", wrap.model_call),
             Seam("BaseChatModel._agenerate_with_cache", wrap.async_model_call),
@@ -90,6 +93,7 @@ SEAMS: Final[Mapping[str, tuple[Seam, ...]]] = MappingProxyType(
             Seam("AsyncCallbackManager.on_chat_model_start", wrap.async_start_of("chat_model")),
             Seam("AsyncCallbackManager.on_llm_start", wrap.async_start_of("llm")),
             Seam("AsyncCallbackManager.on_retriever_start", wrap.async_start_of("retriever")),
+            Seam("AsyncCallbackManager.on_tool_start", wrap.async_start_of("tool")),
             Seam("AsyncCallbackManager.on_chain_start", wrap.async_start_of("chain")),
         ),
         "langchain.chains.base": _CLASSIC_CHAIN,
@@ -101,14 +105,30 @@ SEAMS: Final[Mapping[str, tuple[Seam, ...]]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
+class Change:
+    """A function that was put around another one, in its place."""
+
     owner: type | ModuleType
     name: str
     before: Any
     after: Any
 
+    @classmethod
+    def made(
+        cls, owner: type | ModuleType, name: str, wrapper: Callable[[wrap.Function], wrap.Function]
+    ) -> Change:
+        """Put the wrapper around the function."""
+        before = vars(owner)[name]
+        after = wrapper(before)
+        setattr(owner, name, after)
+        return cls(owner, name, before, after)
+
     def undo(self) -> None:
-        """Where somebody else has wrapped it after us, ours stays below, and finds no run."""
+        """Put the function back.
+
+        Where somebody else has wrapped ours since, it stays below theirs and does nothing any
+        more: taking it out would take theirs out too.
+        """
         if vars(self.owner).get(self.name) is self.after:
             setattr(self.owner, self.name, self.before)
 
@@ -122,7 +142,7 @@ class ExecutionSeams:
 
     def __init__(self, spans: RunSpans) -> None:
         self._spans = spans
-        self._changes: list[_Change] = []
+        self._changes: list[Change] = []
         self._on = False
 
     def install(self) -> None:
@@ -160,9 +180,10 @@ class ExecutionSeams:
                     where = f"{module.__name__}.{seam.path}"
                     logger.debug("clearml-otel: no %s: spans made in it get another parent", where)
             elif all(before is not change.after for change in self._changes):
-                after = seam.wrapper(before, self)
-                self._changes.append(_Change(owner, name, before, after))
-                setattr(owner, name, after)
+                self._changes.append(Change.made(owner, name, self._wrapper(seam)))
+
+    def _wrapper(self, seam: Seam) -> Callable[[wrap.Function], wrap.Function]:
+        return lambda function: seam.wrapper(function, self)
 
     def open_run(self, run_id: object) -> OpenRun | None:
         """The open run of that id that has a span, whichever handler was told of it."""

@@ -40,7 +40,7 @@ def child_context(function: Function, runs: Runs) -> Function:
 
 def model_call(function: Function, runs: Runs) -> Function:
     """For a method that gets the manager of its run."""
-    method = _unbound(function)
+    method = unbound(function)
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -58,7 +58,7 @@ def model_call(function: Function, runs: Runs) -> Function:
 
 def async_model_call(function: Function, runs: Runs) -> Function:
     """Likewise, asynchronous."""
-    method = _unbound(function)
+    method = unbound(function)
 
     @wraps(function)
     async def call(*args: Any, **kwargs: Any) -> Any:
@@ -76,7 +76,7 @@ def async_model_call(function: Function, runs: Runs) -> Function:
 
 def model_events(function: Function, runs: Runs) -> Function:
     """For a method that streams the events of the run whose manager it gets."""
-    method = _unbound(function)
+    method = unbound(function)
 
     @wraps(function)
     def stream(*args: Any, **kwargs: Any) -> Any:
@@ -89,7 +89,7 @@ def model_events(function: Function, runs: Runs) -> Function:
 
 def async_model_events(function: Function, runs: Runs) -> Function:
     """Likewise, asynchronous."""
-    method = _unbound(function)
+    method = unbound(function)
 
     @wraps(function)
     def stream(*args: Any, **kwargs: Any) -> Any:
@@ -104,7 +104,7 @@ def call_of(kind: str) -> Wrapper:
     """For a method in which a run of the kind starts and ends."""
 
     def wrapper(function: Function, runs: Runs) -> Function:
-        method = _unbound(function)
+        method = unbound(function)
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -131,7 +131,7 @@ def async_call_of(kind: str, *, attached: bool = True) -> Wrapper:
     """
 
     def wrapper(function: Function, runs: Runs) -> Function:
-        method = _unbound(function)
+        method = unbound(function)
 
         @wraps(function)
         async def call(*args: Any, **kwargs: Any) -> Any:
@@ -183,7 +183,7 @@ def start_of(kind: str) -> Wrapper:
     """
 
     def wrapper(function: Function, runs: Runs) -> Function:
-        method = _unbound(function)
+        method = unbound(function)
 
         @wraps(function)
         def on_start(*args: Any, **kwargs: Any) -> Any:
@@ -202,7 +202,7 @@ def async_start_of(kind: str) -> Wrapper:
     """Likewise, asynchronous; unlike the handlers, this runs in the caller's task."""
 
     def wrapper(function: Function, runs: Runs) -> Function:
-        method = _unbound(function)
+        method = unbound(function)
 
         @wraps(function)
         async def on_start(*args: Any, **kwargs: Any) -> Any:
@@ -217,7 +217,7 @@ def async_start_of(kind: str) -> Wrapper:
     return wrapper
 
 
-def _unbound(function: Function) -> Function:
+def unbound(function: Function) -> Function:
     """The method to be called with its instance; what others have wrapped has to be bound."""
     if type(function) is FunctionType:
         return function
