@@ -106,8 +106,8 @@ def _output(kind: RunKind, attributes: Attributes) -> str | None:
 
 def _usage(attributes: Attributes) -> Usage:
     return Usage(
-        _integer(attributes, names.USAGE_INPUT_TOKENS),
-        _integer(attributes, names.USAGE_OUTPUT_TOKENS),
+        _integer(attributes, names.USAGE_INPUT_TOKENS, names.OWN_USAGE_INPUT_TOKENS),
+        _integer(attributes, names.USAGE_OUTPUT_TOKENS, names.OWN_USAGE_OUTPUT_TOKENS),
         _integer(attributes, names.USAGE_TOTAL_TOKENS),
     )
 
@@ -197,8 +197,9 @@ def _text(attributes: Attributes, key: str) -> str | None:
     return value if value is None or isinstance(value, str) else str(value)
 
 
-def _integer(attributes: Attributes, key: str) -> int | None:
-    value = attributes.get(key)
+def _integer(attributes: Attributes, *keys: str) -> int | None:
+    """What the first of the keys that there is holds."""
+    value = next((attributes[key] for key in keys if key in attributes), None)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 

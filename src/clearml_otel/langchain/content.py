@@ -76,6 +76,10 @@ class Content:
             return {}
         return {key: attributes.pop(key) for key in _IN_EVENTS if key in attributes}
 
+    def label(self, text: str, where: str) -> str:
+        """A tag or a value of the metadata, which are kept without content too, but redacted."""
+        return text if self._redact is None else self._kept(text, where)
+
     def shown(self, text: str, where: str) -> str:
         """A text, or JSON, as it may be kept."""
         if self._redact is None and len(text) <= self._max_length:

@@ -1,17 +1,19 @@
-"""Adds the span handler to every LangChain run of the process."""
+"""Adds the span handler to every LangChain run of the process, and its span to its context."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
+from functools import wraps
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackManager
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
-from wrapt import FunctionWrapper
 
 from clearml_otel.langchain.evaluation_events import EvaluationEvents
+from clearml_otel.langchain.execution_seams import Change, ExecutionSeams
 from clearml_otel.langchain.handler import LangChainSpanHandler
 from clearml_otel.langchain.scores import MAX_WORDS
+from clearml_otel.langchain.seam_wrappers import Function, unbound
 from clearml_otel.readability import ENGINE, Measurer
 
 
@@ -51,48 +53,62 @@ class LangChainInstrumentor(BaseInstrumentor):
 
 
 class _Layer:
-    """What one ``instrument()`` puts on LangChain's callback managers."""
+    """What one ``instrument()`` puts on LangChain's callback managers and seams."""
 
     def __init__(self, handler: LangChainSpanHandler) -> None:
         self._handler = handler
-        self._wrappers = {
-            "__init__": FunctionWrapper(BaseCallbackManager.__init__, self._after_init),
-            "add_handler": FunctionWrapper(BaseCallbackManager.add_handler, self._add_handler),
-        }
-        for name, wrapper in self._wrappers.items():
-            setattr(BaseCallbackManager, name, wrapper)
+        self._seams = ExecutionSeams(handler.spans)
+        self._changes = (
+            Change.made(BaseCallbackManager, "__init__", self._adding),
+            Change.made(BaseCallbackManager, "add_handler", self._giving_way),
+        )
+        self._seams.install()
 
     def remove(self) -> None:
-        """Stop making spans, also in managers that were made before; end the open ones.
-
-        Where somebody else has wrapped a method after us, our wrapper stays below theirs and does
-        nothing any more: taking it out would take theirs out too.
-        """
+        """Stop making spans, also in managers that were made before; end the open ones."""
         self._handler.spans.close()
-        for name, wrapper in self._wrappers.items():
-            if vars(BaseCallbackManager).get(name) is wrapper:
-                setattr(BaseCallbackManager, name, wrapper.__wrapped__)
+        self._seams.remove()
+        for change in self._changes:
+            change.undo()
 
-    def _after_init(
-        self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any
-    ) -> None:
-        wrapped(*args, **kwargs)
-        if self._handler.spans.active and not _has_active(instance):
-            instance.add_handler(self._handler, True)
+    def _adding(self, function: Function) -> Function:
+        """For the managers' constructor: every manager gets the handler, a few a run."""
+        handler, init = self._handler, unbound(function)
 
-    def _add_handler(
-        self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any
-    ) -> None:
-        added = args[0] if args else kwargs.get("handler")
-        if added is not self._handler and _is_active(added):
-            # a handler passed by hand takes this run over, so that it makes one span
-            instance.remove_handler(self._handler)
-        wrapped(*args, **kwargs)
+        @wraps(function)
+        def __init__(manager: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+            init(manager, *args, **kwargs)
+            if handler.spans.active and not _has_active(manager, handler):
+                # new lists: the old ones may be the caller's
+                manager.handlers = [*manager.handlers, handler]
+                if handler not in manager.inheritable_handlers:
+                    manager.inheritable_handlers = [*manager.inheritable_handlers, handler]
+
+        return __init__
+
+    def _giving_way(self, function: Function) -> Function:
+        """For ``add_handler``: a handler passed by hand takes the run over."""
+        ours, add = self._handler, unbound(function)
+
+        @wraps(function)
+        def add_handler(manager: Any, handler: Any, *args: Any, **kwargs: Any) -> None:
+            if handler is not ours and _is_active(handler):
+                # new lists: the managers of runs that go on may share the old ones
+                manager.handlers = [each for each in manager.handlers if each is not ours]
+                manager.inheritable_handlers = [
+                    each for each in manager.inheritable_handlers if each is not ours
+                ]
+            add(manager, handler, *args, **kwargs)
+
+        return add_handler
 
 
 def _is_active(handler: object) -> bool:
     return isinstance(handler, LangChainSpanHandler) and handler.spans.active
 
 
-def _has_active(manager: Any) -> bool:
-    return any(_is_active(item) for item in manager.handlers)
+def _has_active(manager: Any, ours: LangChainSpanHandler) -> bool:
+    for handler in manager.handlers:  # noqa: SIM110 - costs half of any(), several times a run
+        if handler is ours or _is_active(handler):
+            return True
+    return False

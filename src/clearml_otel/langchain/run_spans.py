@@ -1,8 +1,8 @@
 """The life of a run's span: start, points, end, error, abandonment.
 
-Parents are set explicitly by run id and nothing attaches a context: LangChain's starts and ends
-do not nest the way contexts do (a batch starts all its runs first), so an attached context would
-swallow unrelated traces.
+Parents are set explicitly by run id and nothing here attaches a context: LangChain's starts and
+ends do not nest the way contexts do (a batch starts all its runs first), so an attached context
+would swallow unrelated traces. Where it is attached instead: run_context.py.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -29,10 +30,12 @@ from clearml_otel.langchain.descriptions import (
     metadata_attributes,
     span_title,
 )
-from clearml_otel.langchain.guard import report_error
+from clearml_otel.langchain.guard import guarded, report_error
+from clearml_otel.langchain.inference_context import hand_over, usage_owner
 from clearml_otel.langchain.operations import span_kind
 from clearml_otel.langchain.inference_events import InferenceEvents
 from clearml_otel.langchain.owner import Owner, session_attributes
+from clearml_otel.langchain.run_context import below
 from clearml_otel.langchain.runs import OpenRun, OpenRuns
 from clearml_otel.langchain.sequence import next_seq, process_id
 from clearml_otel.langchain.values import safe_str, to_text
@@ -42,7 +45,11 @@ Attributes: TypeAlias = "dict[str, Any]"
 Describe: TypeAlias = "Callable[[Attributes], None]"
 DescribeEnd: TypeAlias = "Callable[[OpenRun, Attributes], None]"
 
-_SUPPRESS_KEYS: Final = ("suppress_instrumentation", "suppress_language_model_instrumentation")
+# not "suppress_language_model_instrumentation": Traceloop's instrumentation of LangChain sets it
+# at the start of each model's run, to keep its own instrumentations of providers quiet
+_SUPPRESS_KEY: Final = "suppress_instrumentation"
+_MODELS: Final = frozenset({"llm", "chat_model"})
+_MOST_GIVEN_UP: Final = 1_000
 _MOST_EVENTS: Final = 100
 """Events of one span; the SDK keeps the last 128 and forgets the first ones."""
 # of a point's fields, those that say what kind it is; they are kept where content is not
@@ -84,6 +91,7 @@ class RunSpans:
         self._runs = OpenRuns(self._put_out)
         # of pauses, which every run above tells again
         self._noted_pauses: WeakSet[BaseException] = WeakSet()
+        self._given_up: deque[UUID] = deque(maxlen=_MOST_GIVEN_UP)
         self._active = True
         self._process_ends = False
         _all.add(self)
@@ -134,7 +142,7 @@ class RunSpans:
                 self._on_closed()
             return
         current = get_current()
-        if any(current.get(key) for key in _SUPPRESS_KEYS):
+        if current.get(_SUPPRESS_KEY):
             self._runs.add(run_id, OpenRun(INVALID_SPAN, run_type, {}))
             return
         parent = self._parent(kwargs.get("parent_run_id"))
@@ -149,26 +157,41 @@ class RunSpans:
             names.START_SEQ: next_seq(),
             **session,
         }
+        try:
+            self._describe_any(attributes, kwargs, metadata, parent)
+            describe(attributes)
+        except Exception as error:  # noqa: BLE001 - one bad field never costs the span
+            report_error(f"{run_type} start", error)
+        aside = self.content.set_aside(attributes) if self._events is not None else {}
+        span = self._tracer.start_span(
+            span_title(name, attributes),
+            below(parent, current) if parent else current,
+            span_kind(run_type),
+            attributes=attributes,
+        )
+        owner = usage_owner(current) if run_type in _MODELS else None
+        now_s = time.monotonic()
+        run = OpenRun(span, run_type, session, now_s, run_text, attributes, aside, owner)
+        self._runs.add(run_id, run)
+
+    def _describe_any(
+        self,
+        attributes: Attributes,
+        kwargs: Mapping[str, Any],
+        metadata: Mapping[str, Any],
+        parent: OpenRun | None,
+    ) -> None:
+        """Add what is known of runs of every type."""
         if parent_id := kwargs.get("parent_run_id"):
             attributes[names.RUN_PARENT_ID] = (parent and parent.run_id) or str(parent_id)
         if self._owner is not None:
             attributes.update(self._owner.start_attributes())
-        try:
-            if tags := kwargs.get("tags"):
-                attributes[names.TAGS] = [to_text(tag) for tag in tags]
-            if metadata:
-                attributes.update(metadata_attributes(metadata))
-            describe(attributes)
-        except Exception as error:  # noqa: BLE001 - one bad field never costs the span
-            report_error(f"{run_type} start", error)
-        span = self._tracer.start_span(
-            span_title(name, attributes),
-            trace.set_span_in_context(parent.span, current) if parent else current,
-            span_kind(run_type),
-            attributes=attributes,
-        )
-        run = OpenRun(span, run_type, session, time.monotonic(), run_text, attributes)
-        self._runs.add(run_id, run)
+        label = self.content.label
+        if tags := kwargs.get("tags"):
+            attributes[names.TAGS] = [label(to_text(tag), names.TAGS) for tag in tags]
+        if metadata:
+            for key, value in metadata_attributes(metadata).items():
+                attributes[key] = label(value, key) if type(value) is str else value
 
     def end(
         self, run_id: UUID, run_type: str, kwargs: Mapping[str, Any], describe: DescribeEnd
@@ -183,7 +206,7 @@ class RunSpans:
         """
         run = self._runs.pop(run_id)
         if run is None:
-            if not self._active or self._process_ends:
+            if not self._active or self._process_ends or run_id in self._given_up:
                 return
             run = self._unseen_start(run_id, run_type, kwargs)
         span = run.span
@@ -197,15 +220,32 @@ class RunSpans:
                     describe(run, said)
                 except Exception as error:  # noqa: BLE001 - one bad field never costs the span
                     report_error(f"{run_type} end", error)
-            if recorded:
-                self._close_out(run, said)
+                self._tell_events(run, said)
             if metrics is not None:
                 first_s = run.first_token_s
                 wait_s = None if first_s is None else first_s - run.started_s
                 context = trace.set_span_in_context(span)
                 metrics.record(run.request, said, end_s - run.started_s, wait_s, context)
+            if run.usage_owner is not None:
+                said = hand_over(said, run.usage_owner)
+            if recorded:
+                self._close_out(run, said)
         finally:
             span.end(end_ns)
+
+    def _tell_events(self, run: OpenRun, said: Attributes) -> None:
+        if self._events is None:
+            return
+        aside = self.content.set_aside(said)
+        if run.run_type in _MODELS and run.request:
+            self._events.emit(run.span, run.request, said, {**run.aside, **aside})
+
+    def give_up(self, run_id: UUID, error: BaseException) -> None:
+        """End the run, if it is open, with an error; a callback that comes yet is ignored."""
+        run = self._runs.get(run_id)
+        if run is not None:
+            self._given_up.append(run_id)
+            self.fail(run_id, run.run_type, {}, error)
 
     def fail(
         self,
@@ -318,6 +358,19 @@ class RunSpans:
         if run.span.is_recording():
             self._close_out(run, {names.END_SEQ: next_seq(), names.UNFINISHED: True})
         run.span.end()
+
+
+def find_open_run(run_id: UUID) -> OpenRun | None:
+    """The open run of that id, whichever handler was told of it."""
+    found = (spans.open_run(run_id) for spans in list(_all))
+    return next((run for run in found if run is not None), None)
+
+
+@guarded
+def give_up(run_id: UUID, error: BaseException) -> None:
+    """End the run wherever it is open: it was cancelled, and LangChain does not say so."""
+    for spans in list(_all):
+        spans.give_up(run_id, error)
 
 
 def _end_open_runs() -> None:

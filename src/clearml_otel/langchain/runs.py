@@ -28,9 +28,12 @@ class OpenRun:
         started_s: monotonic seconds; now by default.
         run_id: as its span tells it.
         request: the attributes of its start.
+        aside: content of its start that only log events get.
+        usage_owner: of a model run inside somebody else's inference: who accounts for the tokens.
     """
 
     __slots__ = (
+        "aside",
         "events",
         "first_token_s",
         "overflow",
@@ -42,6 +45,7 @@ class OpenRun:
         "span",
         "started_s",
         "tokens",
+        "usage_owner",
     )
 
     def __init__(
@@ -52,12 +56,16 @@ class OpenRun:
         started_s: float | None = None,
         run_id: str = "",
         request: Mapping[str, Any] = _NOTHING,
+        aside: Mapping[str, str] = _NOTHING,
+        usage_owner: object | None = None,
     ) -> None:
         self.span = span
         self.run_type = run_type
         self.session = session
         self.run_id = run_id
         self.request = request
+        self.aside = aside
+        self.usage_owner = usage_owner
         self.started_s = time.monotonic() if started_s is None else started_s
         self.tokens = 0
         self.events = 0

@@ -191,6 +191,27 @@ def test_runs_below_a_constructors_handler_are_not_lost(
     assert len({record.trace_id for record in records(exporter)}) == 1
 
 
+def test_a_handler_added_to_a_manager_in_use_leaves_its_open_runs_alone(
+    memory: tuple[TracerProvider, InMemorySpanExporter], exporter: InMemorySpanExporter
+) -> None:
+    manager = CallbackManager(handlers=[])
+    run = manager.on_chain_start(None, {"q": 1}, name="open")
+    manager.add_handler(LangChainSpanHandler(memory[0]))
+    run.on_chain_end({"a": 1})
+    manager.on_chain_start(None, {"q": 1}, name="next").on_chain_end({"a": 1})
+    (first, second) = records(exporter)
+    assert names.MISSING_START not in {**first.attributes, **second.attributes}
+    assert len(run_ids(exporter)) == 2
+
+
+def test_the_callers_lists_are_left_alone(exporter: InMemorySpanExporter) -> None:
+    handlers: list[Any] = []
+    inheritable: list[Any] = []
+    manager = CallbackManager(handlers, inheritable)
+    assert (handlers, inheritable) == ([], [])
+    assert len(manager.handlers) == len(manager.inheritable_handlers) == 1
+
+
 def test_a_closed_handler_does_not_keep_runs_from_being_recorded(
     memory: tuple[TracerProvider, InMemorySpanExporter], exporter: InMemorySpanExporter
 ) -> None:
