@@ -179,7 +179,8 @@ def test_every_attribute_name_we_write_is_in_one_place() -> None:
         for path in modules(part)
         for text in literal.findall(path.read_text())
     }
-    assert found == set()
+    # a module of LangChain's is no attribute
+    assert found == {'langchain/execution_seams.py: "langchain.chains.base"'}
 
 
 # -- real processes ----------------------------------------------------------------------

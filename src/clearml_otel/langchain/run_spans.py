@@ -32,8 +32,8 @@ from clearml_otel.langchain.descriptions import (
 )
 from clearml_otel.langchain.guard import guarded, report_error
 from clearml_otel.langchain.inference_context import hand_over, usage_owner
-from clearml_otel.langchain.operations import span_kind
 from clearml_otel.langchain.inference_events import InferenceEvents
+from clearml_otel.langchain.operations import span_kind
 from clearml_otel.langchain.owner import Owner, session_attributes
 from clearml_otel.langchain.run_context import below
 from clearml_otel.langchain.runs import OpenRun, OpenRuns

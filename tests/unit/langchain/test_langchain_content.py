@@ -105,7 +105,9 @@ def test_redact_sees_every_text_and_where_it_goes() -> None:
     every_kind_of_content(made)
     assert SECRET not in everything_told(made)
     assert "[word]" in everything_told(made)
-    assert set(seen) == {
+    # LangChain's own metadata is shown to it too
+    found = {where for where in seen if not where.startswith("langchain.metadata.ls_")}
+    assert found == {
         names.INPUT_MESSAGES,
         names.OUTPUT_MESSAGES,
         names.CHAIN_INPUT,
@@ -128,6 +130,16 @@ def test_redact_sees_every_text_and_where_it_goes() -> None:
     ]
     assert session[0]["prompts"] == "the word is [word]"
     assert session[0]["output"] == "the word is [word]"
+
+
+def test_tags_and_metadata_are_redacted_too() -> None:
+    made = traced(redact=lambda text, where: text.replace(SECRET, "[word]"))
+    config = {"tags": [f"tag {SECRET}"], "metadata": {"user": SECRET, "age": 7}}
+    RunnableLambda(lambda x: x).invoke("q", {**made.config, **config})
+    attributes = made.one().attributes
+    assert attributes[names.TAGS] == ("tag [word]",)
+    assert attributes[f"{names.METADATA_PREFIX}user"] == "[word]"
+    assert attributes[f"{names.METADATA_PREFIX}age"] == 7
 
 
 def test_what_is_redacted_stays_valid_json() -> None:
