@@ -63,6 +63,8 @@ class ClearMLCallbackHandler(LangChainSpanHandler):
             max_words=settings.readability_max_words,
             evaluation_events=EvaluationEvents() if settings.evaluation_events else None,
             capture_content=settings.capture_content,
+            max_content_length=settings.max_content_length,
+            capture_media=settings.capture_media,
             owner=self.tracker,
             on_closed=_warn_after_finish,
         )

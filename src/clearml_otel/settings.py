@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 
+from clearml_otel.capture import ALLOWED, is_mode
 from clearml_otel.diagnostics import report
 from clearml_otel.readability import ENGINE, ENGINES
 
@@ -63,7 +64,12 @@ class Settings:
         visualize_max_words: words of an answer that its pages show; a picture of 500 is 400 kB.
         stream_logs: print each record to stdout as it happens, and log it to ClearML's console.
         store_code: keep the uncommitted diff, or the source of the entry point, on the task.
-        capture_content: put prompts, answers, inputs and outputs on the spans.
+        capture_content: where prompts, answers, inputs and outputs go: a mode of
+            ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT``, which decides where this is not
+            given, or a truth value; on the spans by default.
+        max_content_length: characters of one text on a span; longer ones are cut and say so.
+        capture_media: keep the bytes of images, audio and files in messages, as base64; by default
+            only their kind, type, size and hash are kept.
         offline: write ClearML's offline session and use no network; ClearML's own
             ``CLEARML_OFFLINE_MODE`` by default.
         offline_folder: where offline sessions go; ClearML's own folder by default.
@@ -88,7 +94,9 @@ class Settings:
     visualize_max_words: int = 500
     stream_logs: bool = False
     store_code: bool = False
-    capture_content: bool = True
+    capture_content: bool | str = ""
+    max_content_length: int = 262_144
+    capture_media: bool = False
     offline: bool = False
     offline_folder: str = ""
     request_timeout_s: float = 10.0
@@ -168,6 +176,11 @@ def _checked(settings: Settings, problems: list[Problem]) -> Settings:
         known = ", ".join(ENGINES)
         problems.append(("readability", f"readability={settings.readability!r} is none of {known}"))
         repaired["readability"] = ENGINE
+    given = settings.capture_content
+    if isinstance(given, str) and given and not is_mode(given):
+        problem = f"capture_content={given!r} is none of {ALLOWED}; no content is captured"
+        problems.append(("capture_content", problem))
+        repaired["capture_content"] = False
     for name in ("project_name", "task_name"):
         value: str = getattr(settings, name)
         if name == "task_name" and not value:
@@ -191,6 +204,10 @@ def _text(value: object) -> str:
     if isinstance(value, (str, Path)):
         return str(value)
     raise TypeError("is not text")
+
+
+def _mode(value: object) -> bool | str:
+    return value if isinstance(value, bool) else _text(value)
 
 
 def _truth(value: object) -> bool:
@@ -227,6 +244,7 @@ def _texts(value: object) -> tuple[str, ...]:
 _PARSERS: Final[Mapping[str, Callable[[object], object]]] = {
     "str": _text,
     "bool": _truth,
+    "bool | str": _mode,
     "float": _seconds,
     "int": _count,
     "tuple[str, ...]": _texts,

@@ -25,7 +25,8 @@ OWN: dict[str, set[str]] = {
     "id_generator": set(),
     "session_context": set(),
     "score_attributes": {"attributes"},
-    "settings": {"diagnostics", "readability"},
+    "capture": {"diagnostics"},
+    "settings": {"capture", "diagnostics", "readability"},
     "lifecycle": {"diagnostics"},
     "readability": {"diagnostics"},
     "spans": set(),
@@ -33,6 +34,7 @@ OWN: dict[str, set[str]] = {
     "records": {"attributes", "spans", "conventions", "readability"},
     "langchain": {
         "attributes",
+        "capture",
         "diagnostics",
         "readability",
         "score_attributes",

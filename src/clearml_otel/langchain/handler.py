@@ -22,7 +22,7 @@ from opentelemetry.trace import TracerProvider
 from clearml_otel import attributes as names
 from clearml_otel.langchain import inputs as io
 from clearml_otel.langchain.batches import BatchTracker
-from clearml_otel.langchain.capture import capture_from
+from clearml_otel.capture import capture_from
 from clearml_otel.langchain.client_metrics import ClientMetrics
 from clearml_otel.langchain.content import Content, Redact
 from clearml_otel.langchain.descriptions import (
@@ -63,11 +63,12 @@ class LangChainSpanHandler(BaseCallbackHandler):
         max_words: how long an answer is measured in its callback; longer ones later.
         evaluation_events: gets the metrics as GenAI evaluation events too.
         capture_content: where prompts, answers, inputs and outputs go: a mode of
-            :mod:`~clearml_otel.langchain.capture` or a truth value; by default what
+            :mod:`~clearml_otel.capture` or a truth value; by default what
             ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` says, else on the spans.
         logger_provider: where content goes in modes with events; the global one by default.
         redact: applied to each text of these, with the name of the attribute that it goes to.
         max_content_length: characters of one text; longer ones are cut and say so.
+        capture_media: keep the bytes of images, audio and files in messages.
         owner: the tracker that the spans belong to; None for app-wide instrumentation.
         on_closed: called for each run that starts after the handler was closed.
         metrics: is told what each run took; None to measure nothing.
@@ -86,6 +87,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
         logger_provider: LoggerProvider | None = None,
         redact: Redact | None = None,
         max_content_length: int = MAX_TEXT,
+        capture_media: bool = False,
         owner: Owner | None = None,
         on_closed: Callable[[], None] | None = None,
         metrics: ClientMetrics | None = None,

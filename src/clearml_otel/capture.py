@@ -40,10 +40,15 @@ _MODES: Final[Mapping[str, Capture]] = {
     "event_only": Capture(on_spans=False, in_events=True),
     "span_and_event": Capture(on_spans=True, in_events=True),
     # what the variable held before it had modes
-    "true": SPAN_ONLY,
-    "false": NO_CONTENT,
+    **dict.fromkeys(("true", "yes", "on", "1"), SPAN_ONLY),
+    **dict.fromkeys(("false", "no", "off", "0"), NO_CONTENT),
 }
-_ALLOWED: Final = "NO_CONTENT, SPAN_ONLY, EVENT_ONLY, SPAN_AND_EVENT, true or false"
+ALLOWED: Final = "NO_CONTENT, SPAN_ONLY, EVENT_ONLY, SPAN_AND_EVENT, true or false"
+
+
+def is_mode(word: str) -> bool:
+    """Whether a word says where content goes."""
+    return word.strip().lower() in _MODES
 
 
 def capture_from(value: Capture | bool | str | None, environ: Mapping[str, str]) -> Capture:
@@ -51,7 +56,7 @@ def capture_from(value: Capture | bool | str | None, environ: Mapping[str, str])
 
     Args:
         value: the keyword: a mode's name in upper or lower case, True for the spans, False for
-            nowhere, None where it is not given.
+            nowhere, None or an empty text where it is not given.
         environ: the environment variables.
 
     Returns:
@@ -62,16 +67,16 @@ def capture_from(value: Capture | bool | str | None, environ: Mapping[str, str])
         return value
     given: object = value
     source = "capture_content"
-    if given is None:
+    if given is None or given == "":
         given, source = environ.get(VARIABLE), VARIABLE
     word = "" if given is None else str(given).strip().lower()
-    if not word and given is not False:
+    if not word:
         return SPAN_ONLY
     mode = _MODES.get(word)
     if mode is None:
         report(
             "capture.unknown",
-            f"clearml-otel: {source}={given!r} is none of {_ALLOWED}; no content is captured until "
+            f"clearml-otel: {source}={given!r} is none of {ALLOWED}; no content is captured until "
             "it is",
         )
         return NO_CONTENT

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from clearml_otel import diagnostics
-from clearml_otel.langchain.capture import VARIABLE, Capture, capture_from
+from clearml_otel.capture import VARIABLE, Capture, capture_from
 
 NOWHERE = Capture(on_spans=False, in_events=False)
 SPANS = Capture(on_spans=True, in_events=False)
