@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias, cast
 
 from clearml_otel import attributes as names
-from clearml_otel.diagnostics import report
 from clearml_otel.capture import SPAN_ONLY, Capture
+from clearml_otel.diagnostics import report
 from clearml_otel.langchain.guard import report_error
 from clearml_otel.langchain.values import CUT_MARK, MAX_TEXT, Json, clean_text, plain_json
 

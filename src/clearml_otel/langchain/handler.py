@@ -20,9 +20,9 @@ from opentelemetry._logs import LoggerProvider
 from opentelemetry.trace import TracerProvider
 
 from clearml_otel import attributes as names
+from clearml_otel.capture import capture_from
 from clearml_otel.langchain import inputs as io
 from clearml_otel.langchain.batches import BatchTracker
-from clearml_otel.capture import capture_from
 from clearml_otel.langchain.client_metrics import ClientMetrics
 from clearml_otel.langchain.content import Content, Redact
 from clearml_otel.langchain.descriptions import (

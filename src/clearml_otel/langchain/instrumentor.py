@@ -9,22 +9,21 @@ from typing import Any
 from langchain_core.callbacks import BaseCallbackManager
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
+from clearml_otel.langchain.client_metrics import ClientMetrics
 from clearml_otel.langchain.evaluation_events import EvaluationEvents
 from clearml_otel.langchain.execution_seams import Change, ExecutionSeams
 from clearml_otel.langchain.handler import LangChainSpanHandler
-from clearml_otel.langchain.scores import MAX_WORDS
+from clearml_otel.langchain.options import InstrumentationOptions
 from clearml_otel.langchain.seam_wrappers import Function, unbound
-from clearml_otel.readability import ENGINE, Measurer
+from clearml_otel.readability import Measurer
 
 
 class LangChainInstrumentor(BaseInstrumentor):
     """OpenTelemetry instrumentation of LangChain: one span a run.
 
-    ``instrument()`` takes ``tracer_provider`` (the global one by default), ``complexity_metrics``
-    (readability of every answer, True by default) with ``readability`` (the engine) and
-    ``readability_max_words``, ``evaluation_events`` (off) with ``logger_provider``, and
-    ``capture_content`` (prompts and answers on the spans, True by default); ``uninstrument()``
-    removes this layer only and ends open spans.
+    ``instrument()`` takes the keywords of
+    :class:`~clearml_otel.langchain.options.InstrumentationOptions`; ``uninstrument()`` removes
+    this layer only and ends open spans.
     """
 
     # of the class: the base class makes one instance only, but runs __init__ on each call
@@ -35,14 +34,19 @@ class LangChainInstrumentor(BaseInstrumentor):
         return ("langchain-core >= 0.3",)
 
     def _instrument(self, **kwargs: Any) -> None:
-        measured = kwargs.get("complexity_metrics", True)
-        events = kwargs.get("evaluation_events", False)
+        options = InstrumentationOptions.from_keywords(kwargs)
+        measured, events = options.complexity_metrics, options.evaluation_events
         handler = LangChainSpanHandler(
-            kwargs.get("tracer_provider"),
-            measure=Measurer(kwargs.get("readability", ENGINE)) if measured else None,
-            max_words=kwargs.get("readability_max_words", MAX_WORDS),
-            evaluation_events=EvaluationEvents(kwargs.get("logger_provider")) if events else None,
-            capture_content=kwargs.get("capture_content", True) is not False,
+            options.tracer_provider,
+            measure=Measurer(options.readability) if measured else None,
+            max_words=options.readability_max_words,
+            evaluation_events=EvaluationEvents(options.logger_provider) if events else None,
+            capture_content=options.capture_content,
+            logger_provider=options.logger_provider,
+            redact=options.redact,
+            max_content_length=options.max_content_length,
+            capture_media=options.capture_media,
+            metrics=ClientMetrics(options.meter_provider),
         )
         LangChainInstrumentor._layer = _Layer(handler)
 
