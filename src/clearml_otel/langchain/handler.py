@@ -20,9 +20,10 @@ from opentelemetry.trace import TracerProvider
 
 from clearml_otel import attributes as names
 from clearml_otel.langchain import inputs as io
-from clearml_otel.langchain import models
+from clearml_otel.langchain import models, tool_results
 from clearml_otel.langchain.batches import BatchTracker
 from clearml_otel.langchain.descriptions import agent_action_fields, agent_finish_fields, run_name
+from clearml_otel.langchain.documents import documents_json
 from clearml_otel.langchain.evaluation_events import EvaluationEvents
 from clearml_otel.langchain.guard import collected, guarded
 from clearml_otel.langchain.messages import input_messages, prompt_message
@@ -170,7 +171,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
         if call_id := kwargs.get("tool_call_id"):
             fixed[names.TOOL_CALL_ID] = to_text(call_id)
         content = {
-            names.TOOL_INPUT: lambda: io.tool_input(input_str, inputs),
+            names.TOOL_INPUT: lambda: tool_results.tool_input(input_str, inputs),
             names.TOOL_CALL_ARGUMENTS: lambda: to_json(inputs) if inputs else to_text(input_str),
         }
         self.spans.start("tool", name, kwargs, fixed, content)
@@ -178,7 +179,12 @@ class LangChainSpanHandler(BaseCallbackHandler):
     @guarded
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """End a tool's span with its output."""
-        self._end_with(run_id, "tool", kwargs, names.TOOL_CALL_RESULT, io.tool_output, output)
+
+        def attributes(_: object) -> Iterator[tuple[str, Any]]:
+            if self.spans.capture_content:
+                yield from tool_results.tool_results(output)
+
+        self.spans.end(run_id, "tool", kwargs, attributes)
 
     @guarded
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
@@ -198,7 +204,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
     def on_retriever_end(self, documents: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """End a retriever's span with its documents."""
         key = names.RETRIEVAL_DOCUMENTS
-        self._end_with(run_id, "retriever", kwargs, key, io.documents_json, documents)
+        self._end_with(run_id, "retriever", kwargs, key, documents_json, documents)
 
     @guarded
     def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
