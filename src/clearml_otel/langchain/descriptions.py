@@ -14,11 +14,13 @@ from clearml_otel.langchain.values import (
     clean_text,
     is_secret_key,
     plain,
+    safe_str,
     to_json,
     to_text,
 )
 
 _MOST_METADATA: Final = 40  # a span keeps 128 attributes by default; the rest goes as one JSON
+_MOST_ERRORS: Final = 20
 _CONTROL_FLOW: Final = frozenset({"GraphBubbleUp", "GraphInterrupt", "NodeInterrupt"})
 
 
@@ -63,6 +65,27 @@ def metadata_attributes(metadata: Mapping[str, Any]) -> Iterator[tuple[str, Any]
 def is_control_flow(error: BaseException) -> bool:
     """Whether LangGraph raised it to pause or to jump, which is no error."""
     return any(base.__name__ in _CONTROL_FLOW for base in type(error).__mro__)
+
+
+def error_type(error: BaseException) -> str:
+    """The canonical name of an error's class, as OpenTelemetry's ``exception.type`` has it.
+
+    Python's own are named as they are; any other is led by its module.
+    """
+    kind = type(error)
+    bare = kind.__module__ == "builtins"
+    return kind.__qualname__ if bare else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def error_message(error: BaseException) -> str:
+    """What an error says; of a group, what each error in it says too."""
+    message = safe_str(error)
+    within: object = getattr(error, "exceptions", None)
+    if not isinstance(within, tuple):
+        return message
+    inner = cast("tuple[object, ...]", within)[:_MOST_ERRORS]
+    each = (f"{type(item).__qualname__}: {safe_str(item)}" for item in inner)
+    return clean_text(f"{message}: {'; '.join(each)}")
 
 
 def agent_action_fields(action: AgentAction) -> dict[str, object]:

@@ -80,12 +80,12 @@ def document_fields(document: object, longest: int = _LONGEST) -> dict[str, Json
     score = pair[1] if len(pair) == 2 else None
     content, given_id, metadata = _parts_of(pair[0] if len(pair) in {1, 2} else pair)
     row: dict[str, Json] = {}
-    if identifier := _first((given_id, *map(metadata.get, _ID_KEYS))):
+    if identifier := given_id or _known(metadata, _ID_KEYS):
         row["id"] = to_text(identifier)
     row["content"] = clean_text(content, longest) if isinstance(content, str) else plain(content)
-    if source := _first(map(metadata.get, _SOURCE_KEYS)):
+    if source := _known(metadata, _SOURCE_KEYS):
         row["source"] = clean_text(to_text(source), 2_000)
-    number = _number(_first((score, *map(metadata.get, _SCORE_KEYS))))
+    number = _number(_known(metadata, _SCORE_KEYS) if score is None else score)
     if number is not None:
         row["score"] = number
     return row
@@ -106,8 +106,12 @@ def _parts_of(document: object) -> tuple[object, object, Mapping[str, Any]]:
     return document, None, {}
 
 
-def _first(values: Any) -> Any:
-    return next((value for value in values if value is not None and value != ""), None)
+def _known(metadata: Mapping[str, Any], keys: tuple[str, ...]) -> object:
+    for key in keys:
+        value = metadata.get(key)
+        if value is not None and value != "":
+            return value
+    return None
 
 
 def _number(value: object) -> float | int | None:

@@ -24,6 +24,8 @@ from clearml_otel.langchain.values import Json, clean_text, to_text
 
 _REASONING_KEYS: Final = ("reasoning_content", "reasoning")
 """Where integrations put what their models thought, beside the content."""
+_TOOLS: Final = frozenset({"tool", "function", "ToolMessageChunk", "FunctionMessageChunk"})
+_MODELS: Final = frozenset({"ai", "AIMessageChunk"})
 
 
 def prompt_message(prompt: object) -> dict[str, Json]:
@@ -88,24 +90,28 @@ def message_text(message: BaseMessage) -> str:
 
 def _parts(message: BaseMessage, kind: str, capture_bytes: bool) -> list[Json]:
     content: Any = message.content  # pyright: ignore[reportUnknownMemberType]  # str or any blocks
-    if kind == "human" and type(content) is str:
-        return [{"type": "text", "content": clean_text(content)}] if content else []
-    if kind in {"tool", "function", "ToolMessageChunk", "FunctionMessageChunk"}:
+    beside = message.additional_kwargs  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]  # dict of anything
+    if kind in _TOOLS:
         call_id = getattr(message, "tool_call_id", None)
         return [tool_response_part(content, call_id, capture_bytes=capture_bytes)]
-    calls = _tool_calls(message)
+    # pydantic takes long to say that there is no such attribute
+    calls = _tool_calls(message) if kind in _MODELS else []
+    if type(content) is str and not beside:
+        return [{"type": "text", "content": clean_text(content)}, *calls] if content else calls
     parts = content_parts(content, calls_told=bool(calls), capture_bytes=capture_bytes)
-    if message.additional_kwargs:  # pyright: ignore[reportUnknownMemberType]  # dict of anything
+    if beside:
         parts = _beside_the_content(message, parts, capture_bytes)
-    parts.extend(calls)
-    return parts
+    return parts + calls
 
 
 def _tool_calls(message: BaseMessage) -> list[Json]:
     calls: list[Json] = [
         tool_call_part(call)
-        for key in ("tool_calls", "invalid_tool_calls")
-        for call in getattr(message, key, None) or ()
+        for several in (
+            getattr(message, "tool_calls", None),
+            getattr(message, "invalid_tool_calls", None),
+        )
+        for call in several or ()
     ]
     function: Any = message.additional_kwargs.get("function_call")  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]  # dict of anything
     if not calls and isinstance(function, Mapping):

@@ -19,12 +19,18 @@ from opentelemetry.context import get_value
 from opentelemetry.trace import INVALID_SPAN, SpanKind, Status, StatusCode, TracerProvider
 
 from clearml_otel import attributes as names
-from clearml_otel.langchain.descriptions import is_control_flow, metadata_attributes, span_title
+from clearml_otel.langchain.descriptions import (
+    error_message,
+    error_type,
+    is_control_flow,
+    metadata_attributes,
+    span_title,
+)
 from clearml_otel.langchain.guard import collected
 from clearml_otel.langchain.owner import Owner, session_attributes
 from clearml_otel.langchain.runs import OpenRun, OpenRuns
 from clearml_otel.langchain.sequence import next_seq, process_id
-from clearml_otel.langchain.values import safe_str, to_text
+from clearml_otel.langchain.values import to_text
 from clearml_otel.version import __version__
 
 Content: TypeAlias = "Mapping[str, Callable[[], str]]"
@@ -187,9 +193,9 @@ class RunSpans:
             if is_control_flow(error):
                 yield names.INTERRUPTED, True
                 return
-            message = safe_str(error)
+            message = error_message(error)
             run.span.set_status(Status(StatusCode.ERROR, message[:1_000]))
-            yield names.ERROR_TYPE, type(error).__qualname__
+            yield names.ERROR_TYPE, error_type(error)
             yield names.ERROR_MESSAGE, message
 
         self.end(run_id, run_type, kwargs, attributes)

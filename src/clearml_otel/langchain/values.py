@@ -15,6 +15,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias, cast
 
+from clearml_otel.langchain.inline_data import without_base64
+
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
 MAX_TEXT: Final = 262_144
@@ -43,7 +45,11 @@ def is_secret_key(key: str) -> bool:
 
 
 def clean_text(text: str, limit: int = MAX_TEXT) -> str:
-    """Text that every encoder takes: no lone surrogates, no URL credentials, bounded length."""
+    """Text that every encoder takes: no lone surrogates, no URL credentials, bounded length.
+
+    Files in it, in base64, are told by their size.
+    """
+    text = without_base64(text)
     length = len(text)
     if length > 2 * limit:
         text = text[: 2 * limit]
