@@ -22,6 +22,7 @@ _QUESTION_KEYS: Final = (
     "objective",
     "instruction",
     "instructions",
+    "tool_call",
 )
 _BACKGROUND: Final = frozenset(
     {

@@ -204,7 +204,8 @@ def _block_parts(
     kind = str(block.get("type") or "")
     if kind in _TEXTS or (not kind and "text" in block):
         thought = block.get("thought") is True  # Google's
-        return [*_reasoning(block)] if thought else [text_part(block.get("text"))]
+        text = block.get("text") or block.get("content") or ""
+        return [*_reasoning(block)] if thought else [text_part(text)]
     if kind == "refusal":
         return [text_part(block.get("refusal") or "")]
     if kind in _REASONING or "reasoningContent" in block:

@@ -32,7 +32,7 @@ _MOST_BRIEF: Final = 2_000
 _STRUCTURED: Final = "structured_response"
 _SPEAKERS: Final[Mapping[str, str]] = {"system": "System", "human": "Human", "ai": "AI"}
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]{4,}(?=[\s>,)])")
-_TEXT_BLOCKS: Final = frozenset({"text", "input_text", "output_text"})
+_BLOCKS: Final = frozenset({"text", "input_text", "output_text", "tool_call"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +76,20 @@ def in_words(value: object) -> str:
 
 
 def is_blocks(items: Sequence[object]) -> bool:
-    """Whether a list is a message's content: blocks of text, images, files."""
+    """Whether a list is what messages hold: blocks of text, images, files, tool calls."""
     blocks = [cast("Mapping[str, Any]", item) for item in items if isinstance(item, Mapping)]
     return len(blocks) == len(items) and all(
-        block.get("type") in _TEXT_BLOCKS or (block.get("type") and media_kind(block))
+        block.get("type") in _BLOCKS or (block.get("type") and media_kind(block))
         for block in blocks
     )
 
 
 def _in_mapping(fields: Mapping[str, object], wanted: Wanted, depth: int) -> str:
-    if ("role" in fields or "type" in fields) and (message := as_message(fields)):
-        return _message_said(message)
+    if "role" in fields or "type" in fields:
+        if message := as_message(fields):
+            return _message_said(message)
+        if fields.get("type") == "tool_call":
+            return readable(content_parts(fields))
     key = _key(fields, wanted)
     if key is None or is_secret_key(str(key)):
         if "raw" in fields and "parsed" in fields:  # a model's structured output
