@@ -96,13 +96,14 @@ def media_part(kind: str, block: Mapping[str, Any], *, capture_bytes: bool = Fal
     mime = _first(fields, _MIME_KEYS, str)
     if url is not None and url.startswith("data:"):
         data, url = url, None
+    start = 0
     if isinstance(data, str) and data.startswith("data:"):
-        mime, data = _of_data_url(data, mime)
+        mime, data, start = _of_data_url(data, mime)
     part = _described(kind, mime, fields)
     if data is not None:
         if isinstance(data, str) and fields.get("type") == "text":
             return part | {"type": "document", "content": clean_text(data)}
-        return part | _blob(data, capture_bytes)
+        return part | _blob(data, start, capture_bytes)
     if url is not None:
         return part | {"type": "uri", "uri": clean_text(url, 2_000)}
     if file_id := _file_id(fields):
@@ -115,7 +116,7 @@ def media_part(kind: str, block: Mapping[str, Any], *, capture_bytes: bool = Fal
 
 def bytes_part(data: bytes | bytearray) -> Part:
     """Bytes of unknown kind by reference."""
-    return {"modality": "file"} | _blob(data, capture_bytes=False)
+    return {"modality": "file"} | _blob(data, 0, capture_bytes=False)
 
 
 def media_mark(part: Mapping[str, Any]) -> str:
@@ -168,20 +169,25 @@ def _described(kind: str, mime: str | None, fields: Mapping[str, Any]) -> Part:
     return part
 
 
-def _of_data_url(url: str, mime: str | None) -> tuple[str | None, str | bytes]:
-    """The type and the data, still in base64 where it is in base64, of a ``data:`` URL."""
-    head, _, payload = url.partition(",")
+def _of_data_url(url: str, mime: str | None) -> tuple[str | None, str | bytes, int]:
+    """The type of a ``data:`` URL, and its data: its text and where base64 begins, or bytes."""
+    comma = url.find(",")
+    head = url[: comma if comma >= 0 else 0]
     said = head[len("data:") :].partition(";")[0] or mime
-    return said, payload if head.endswith(";base64") else unquote_to_bytes(payload)
+    if head.endswith(";base64"):
+        return said, url, comma + 1
+    return said, unquote_to_bytes(url[comma + 1 :]), 0
 
 
-def _blob(data: str | bytes | bytearray, capture_bytes: bool) -> Part:
-    in_base64 = isinstance(data, str)
-    part: Part = {"type": "blob", "size": base64_size(data) if in_base64 else len(data)}
-    digest = sha256_of_base64(data) if isinstance(data, str) else sha256_of_bytes(data)
+def _blob(data: str | bytes | bytearray, start: int, capture_bytes: bool) -> Part:
+    if isinstance(data, str):
+        size, digest = base64_size(data, start), sha256_of_base64(data, start)
+    else:
+        size, digest = len(data), sha256_of_bytes(data)
+    part: Part = {"type": "blob", "size": size}
     if digest is not None:
         part["hash"] = f"sha256:{digest}"
     if capture_bytes:
-        content = data if isinstance(data, str) else base64.b64encode(data).decode("ascii")
-        part["content"] = content
+        in_base64 = data[start:] if isinstance(data, str) else base64.b64encode(data).decode()
+        part["content"] = in_base64
     return part
