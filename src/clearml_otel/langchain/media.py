@@ -111,7 +111,7 @@ def media_part(kind: str, block: Mapping[str, Any], *, capture_bytes: bool = Fal
     for key in ("text", "content"):
         if fields.get(key):
             return part | {"type": "document", "content": plain(fields[key])}
-    return part | {"type": clean_text(kind, 200)}
+    return part | {"type": "media"}  # nothing says where it is
 
 
 def bytes_part(data: bytes | bytearray) -> Part:

@@ -24,7 +24,15 @@ from clearml_otel.langchain.media import media_kind
 from clearml_otel.langchain.message_forms import as_message
 from clearml_otel.langchain.message_parts import content_parts, readable
 from clearml_otel.langchain.messages import message_text
-from clearml_otel.langchain.values import clean_text, is_secret_key, plain, plain_json, to_text
+from clearml_otel.langchain.values import (
+    MAX_TOTAL,
+    Json,
+    clean_text,
+    is_secret_key,
+    plain,
+    plain_json,
+    to_text,
+)
 
 _DEEPEST: Final = 8
 _DEEPEST_BRIEF: Final = 4
@@ -67,12 +75,13 @@ def text_in(value: object, wanted: Wanted, depth: int = 0) -> str:
 
 def in_words(value: object) -> str:
     """A value of no known form: its text, or JSON of what is in it."""
-    try:
-        found = plain(_brief(value, 0))
-    except Exception:  # noqa: BLE001 - a container of the application's own may raise anything
-        found = plain(value)
-    text = found if isinstance(found, str) else plain_json(found)
-    return _ADDRESS.sub("", text) if " at 0x" in text else text
+    found = _plainly(value, MAX_TOTAL)
+    return _without_addresses(found if isinstance(found, str) else plain_json(found))
+
+
+def in_json(value: object, total: int) -> str:
+    """A value as JSON of about ``total`` characters at most."""
+    return _without_addresses(plain_json(_plainly(value, total)))
 
 
 def is_blocks(items: Sequence[object]) -> bool:
@@ -191,32 +200,47 @@ def _line(message: BaseMessage) -> str:
     return f"{speaker}: {message_text(message)}"
 
 
-def _brief(value: object, depth: int) -> object:
-    """A value with the messages, documents and envelopes in it as what they say."""
-    if isinstance(value, (str, bytes, int, float)) or value is None or depth > _DEEPEST_BRIEF:
+def _plainly(value: object, total: int) -> Json:
+    try:
+        return plain(_Brief().of(value, 0), total)
+    except Exception:  # noqa: BLE001 - a container of the application's own may raise anything
+        return plain(value, total)
+
+
+def _without_addresses(text: str) -> str:
+    return _ADDRESS.sub("", text) if " at 0x" in text else text
+
+
+class _Brief:
+    """Puts what messages, documents and envelopes say in their place, in the first values."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_BRIEF
+
+    def of(self, value: object, depth: int) -> object:
+        self._left -= 1
+        if isinstance(value, (str, bytes, int, float)) or value is None:
+            return value
+        if depth > _DEEPEST_BRIEF or self._left < 0:
+            return value
+        if isinstance(value, BaseMessage):
+            return _line(value)
+        if isinstance(value, Document):
+            return document_fields(value)
+        if isinstance(value, PromptValue):
+            return _prompt_text(value)
+        if isinstance(value, AgentAction):
+            tool_input = self.of(value.tool_input, depth + 1)
+            return {"tool": value.tool, "tool_input": tool_input, "log": value.log}
+        if is_graph_value(value):
+            return self.of(envelope(value), depth + 1)
+        if isinstance(value, (Mapping, list, tuple)):
+            return self._items(cast("Mapping[Any, object] | Sequence[object]", value), depth + 1)
         return value
-    if isinstance(value, BaseMessage):
-        return _line(value)
-    if isinstance(value, Document):
-        return document_fields(value)
-    if isinstance(value, PromptValue):
-        return _prompt_text(value)
-    if isinstance(value, AgentAction):
-        return {
-            "tool": value.tool,
-            "tool_input": _brief(value.tool_input, depth + 1),
-            "log": value.log,
-        }
-    if is_graph_value(value):
-        return _brief(envelope(value), depth + 1)
-    if isinstance(value, (Mapping, list, tuple)):
-        return _brief_items(cast("Mapping[Any, object] | Sequence[object]", value), depth + 1)
-    return value
 
-
-def _brief_items(items: Mapping[Any, object] | Sequence[object], depth: int) -> object:
-    if len(items) > _MOST_BRIEF:
-        return items
-    if isinstance(items, Mapping):
-        return {key: _brief(item, depth) for key, item in items.items()}
-    return [_brief(item, depth) for item in items]
+    def _items(self, items: Mapping[Any, object] | Sequence[object], depth: int) -> object:
+        if len(items) > self._left:
+            return items
+        if isinstance(items, Mapping):
+            return {key: self.of(item, depth) for key, item in items.items()}
+        return [self.of(item, depth) for item in items]

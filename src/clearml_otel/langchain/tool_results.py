@@ -14,11 +14,11 @@ from clearml_otel.langchain.graph_values import command_messages, is_graph_value
 from clearml_otel.langchain.media import bytes_part, media_mark
 from clearml_otel.langchain.message_parts import content_parts, readable
 from clearml_otel.langchain.messages import message_text
-from clearml_otel.langchain.readable import in_words, is_blocks
+from clearml_otel.langchain.readable import in_json, in_words, is_blocks
 from clearml_otel.langchain.values import clean_text, plain, plain_json, to_json, to_text
 
 _LONGEST_ARTIFACT: Final = 32_768
-"""Characters of an artifact; a longer one is told by its type and its beginning."""
+"""Characters of an artifact, about; what is cut of a longer one says so."""
 
 
 def tool_input(input_str: object, inputs: object) -> str:
@@ -65,30 +65,16 @@ def tool_output(value: object) -> str:
 def tool_artifact(value: object) -> str | None:
     """The artifact of a tool of ``response_format="content_and_artifact"``, as bounded JSON.
 
-    A long one becomes ``{"type", "size", "beginning"}``, its size in characters of JSON; one of
-    bytes its size and hash.
+    One of bytes is told by its size and hash, and so is base64 in it.
     """
     kept = [getattr(message, "artifact", None) for message in _messages(value)]
     found = [artifact for artifact in kept if artifact is not None]
     if not found:
         return None
     artifact: object = found[0] if len(found) == 1 else found
-    text = _artifact_json(artifact)
-    if len(text) <= _LONGEST_ARTIFACT:
-        return text
-    kind = type(artifact).__name__
-    beginning = clean_text(text[:_LONGEST_ARTIFACT])
-    return plain_json({"type": kind, "size": len(text), "beginning": beginning})
-
-
-def _artifact_json(artifact: object) -> str:
     if isinstance(artifact, (bytes, bytearray)):
         return plain_json(bytes_part(artifact))
-    items = _items(artifact)
-    if items and is_documents(items):
-        return documents_json(items)
-    words = in_words(artifact)
-    return words if not isinstance(artifact, str) and words[:1] in "[{" else to_json(words)
+    return in_json(artifact, _LONGEST_ARTIFACT)
 
 
 def _messages(value: object) -> list[BaseMessage]:

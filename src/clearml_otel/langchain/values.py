@@ -85,16 +85,21 @@ def to_text(value: object) -> str:
     return clean_text(value) if type(value) is str else to_json(value)
 
 
-def plain(value: object) -> Json:
-    """Any value as what JSON knows, bounded in depth and size, secrets hidden."""
-    return _Encoder().encode(value, 0, ())
+def plain(value: object, total: int = MAX_TOTAL) -> Json:
+    """Any value as what JSON knows, bounded in depth and size, secrets hidden.
+
+    Args:
+        value: the value.
+        total: characters of it with everything in it, about.
+    """
+    return _Encoder(total).encode(value, 0, ())
 
 
 class _Encoder:
     """Encodes one value; counts what it spends, so that shared parts do not multiply."""
 
-    def __init__(self) -> None:
-        self._left = MAX_TOTAL
+    def __init__(self, total: int) -> None:
+        self._left = total
 
     def encode(self, value: object, depth: int, parents: tuple[int, ...]) -> Json:
         self._left -= _NODE
