@@ -103,7 +103,8 @@ def _objects(parts: object) -> list[dict[str, Any]]:
 def _described(part: Mapping[str, Any]) -> str:
     kind = str(part.get("type") or "part")
     if kind in {"tool_call", "server_tool_call"}:
-        given = part.get("arguments", part.get("server_tool_call"))
+        server_call = _objects([part.get("server_tool_call")])
+        given = (server_call[0] if server_call else part).get("arguments")
         arguments = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
         invalid = "invalid " if part.get("error") else ""
         return f"[{invalid}{kind.replace('_', ' ')} {part.get('name')}({arguments})]"

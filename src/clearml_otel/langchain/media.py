@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from clearml_otel.langchain.inline_data import base64_size, sha256_of_base64, sha256_of_bytes
-from clearml_otel.langchain.values import Json, clean_text, plain, to_text
+from clearml_otel.langchain.values import MAX_TOTAL, Json, clean_text, plain, to_text
 
 Part: TypeAlias = "dict[str, Json]"
 
@@ -72,6 +72,8 @@ _FORMATS: Final[Mapping[str, str]] = {
     "html": "text/html",
 }
 _DEEPEST: Final = 4
+_LARGEST_CONTENT: Final = MAX_TOTAL // 2
+"""Bytes of the largest file whose content is kept; in base64 they take two thirds of a value."""
 
 
 def media_kind(block: Mapping[str, Any]) -> str | None:
@@ -88,7 +90,8 @@ def media_part(kind: str, block: Mapping[str, Any], *, capture_bytes: bool = Fal
     Args:
         kind: such as ``image`` or ``input_file``; see :func:`media_kind`.
         block: LangChain's, OpenAI's, Anthropic's, Google's or Bedrock's content block.
-        capture_bytes: whether a ``blob`` has its bytes, base64-encoded, as ``content``.
+        capture_bytes: whether a ``blob`` has its bytes, base64-encoded, as ``content``; one of more
+            than half a MiB has none.
     """
     fields = _flattened(kind, block)
     url = _first(fields, _URL_KEYS, str)
@@ -187,7 +190,7 @@ def _blob(data: str | bytes | bytearray, start: int, capture_bytes: bool) -> Par
     part: Part = {"type": "blob", "size": size}
     if digest is not None:
         part["hash"] = f"sha256:{digest}"
-    if capture_bytes:
+    if capture_bytes and size <= _LARGEST_CONTENT:
         in_base64 = data[start:] if isinstance(data, str) else base64.b64encode(data).decode()
         part["content"] = in_base64
     return part

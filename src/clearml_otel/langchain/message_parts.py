@@ -152,7 +152,9 @@ def readable(parts: Iterable[Json]) -> str:
 
 def _call_mark(part: Mapping[str, Json]) -> str:
     what = str(part["type"]).replace("_", " ")
-    given = part.get("arguments", part.get("server_tool_call"))
+    server_call = part.get("server_tool_call")
+    fields = server_call if isinstance(server_call, dict) else part
+    given = fields.get("arguments")
     # as the prompts column shows it
     arguments = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
     return f"[{'invalid ' if 'error' in part else ''}{what} {part.get('name')}({arguments})]"

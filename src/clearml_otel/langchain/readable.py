@@ -115,12 +115,14 @@ def _key(fields: Mapping[str, object], wanted: Wanted) -> str | None:
         value = fields.get(key)
         if value is None:
             continue
-        if value or not isinstance(value, (str, list, tuple, dict)):
+        if not isinstance(value, (str, list, tuple, dict)) or value:
             return key
         empty = empty or key
     if empty is not None:
         return empty
-    rest = [key for key in fields if key not in wanted.background]
+    if len(fields) > _MOST_BRIEF:
+        return None
+    rest = [key for key in fields if key not in wanted.background] or list(fields)
     return rest[0] if len(rest) == 1 else None
 
 

@@ -99,6 +99,11 @@ def cells(tracing: Traced, run_name: str) -> tuple[Any, Any]:
         ({"topic": "bears", "style": "haiku"}, '{"topic":"bears","style":"haiku"}'),
         ({"who": AIMessage("a"), "n": 1}, '{"who":"AI: a","n":1}'),
         ({"input": "", "question": "q"}, "q"),
+        ({"context": "only this"}, "only this"),
+        (
+            [{"name": "f", "args": {"q": 1}, "id": "i", "type": "tool_call"}],
+            '[tool call f({"q": 1})]',
+        ),
         (Question(question="q"), "q"),
         (State([HumanMessage("q")]), "q"),
         (ChatPromptTemplate.from_messages([("human", "hi")]).invoke({}), "Human: hi"),

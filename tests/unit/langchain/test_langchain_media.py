@@ -241,3 +241,12 @@ def test_broken_blocks_are_told_as_they_are(key: str, value: Any) -> None:
     block = {"type": "image", key: value}
     messages = input_messages([HumanMessage.model_construct(content=[block], additional_kwargs={})])
     messages_validator.validate(json.loads(plain_json(messages)))
+
+
+def test_large_files_are_not_kept_whole_even_when_asked_for() -> None:
+    block = {"type": "image", "base64": base64.b64encode(bytes(600_000)).decode()}
+    part = told(block, capture_bytes=True)
+    assert part["size"] == 600_000
+    assert "content" not in part
+    small = {"type": "image", "base64": base64.b64encode(bytes(500_000)).decode()}
+    assert base64.b64decode(told(small, capture_bytes=True)["content"]) == bytes(500_000)
