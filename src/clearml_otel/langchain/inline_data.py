@@ -17,7 +17,8 @@ _WHOLE: Final = 256
 _STEP: Final = _LONG // 2  # a run of 512 holds one whole block that begins at a multiple of 256
 _LETTERS: Final = r"[A-Za-z0-9+/_\-\r\n]"
 _BLOCK: Final = re.compile(_LETTERS + f"{{{_STEP}}}")
-_RUN: Final = re.compile(_LETTERS + f"{{{_LONG},}}={{0,2}}")
+# tried where a run begins only: from each of its letters it would take the square of its length
+_RUN: Final = re.compile(f"(?<!{_LETTERS}){_LETTERS}{{{_LONG},}}={{0,2}}")
 _ALONE: Final = re.compile(_LETTERS + f"{{{_WHOLE},}}={{0,2}}\\s*")
 _DATA_URL: Final = re.compile(
     r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w.+-]+=[^;,\s]*)*;base64,([A-Za-z0-9+/_\-]*(?:=|%3D){0,2})"

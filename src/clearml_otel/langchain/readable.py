@@ -86,6 +86,8 @@ def in_json(value: object, total: int) -> str:
 
 def is_blocks(items: Sequence[object]) -> bool:
     """Whether a list is what messages hold: blocks of text, images, files, tool calls."""
+    if len(items) > _MOST_BRIEF:
+        return False
     blocks = [cast("Mapping[str, Any]", item) for item in items if isinstance(item, Mapping)]
     return len(blocks) == len(items) and all(
         block.get("type") in _BLOCKS or (block.get("type") and media_kind(block))

@@ -174,3 +174,21 @@ def test_the_same_image_is_hashed_once() -> None:
     for _ in range(100):
         sha256_of_base64(text)
     assert time.thread_time() - began < 0.05
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ("a" * 300 + ".") * 16_000,
+        "Word1\n" * 800_000,
+        "data:" * 500_000 + ";base64,",
+        "data:a/b" + ";a=b" * 200_000 + ";base64,",
+        "aB1" + "=" * 1_000_000,
+        "aB1" * 1_000_000,
+    ],
+    ids=["runs", "lines", "data", "parameters", "padding", "one run"],
+)
+def test_hostile_texts_cost_no_more_than_their_length(text: str) -> None:
+    began = time.thread_time()
+    without_base64(text)
+    assert time.thread_time() - began < 1
