@@ -7,7 +7,6 @@ addresses in it.
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -39,7 +38,6 @@ _DEEPEST_BRIEF: Final = 4
 _MOST_BRIEF: Final = 2_000
 _STRUCTURED: Final = "structured_response"
 _SPEAKERS: Final[Mapping[str, str]] = {"system": "System", "human": "Human", "ai": "AI"}
-_ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]{4,}(?=[\s>,)])")
 _BLOCKS: Final = frozenset({"text", "input_text", "output_text", "tool_call"})
 
 
@@ -76,12 +74,12 @@ def text_in(value: object, wanted: Wanted, depth: int = 0) -> str:
 def in_words(value: object) -> str:
     """A value of no known form: its text, or JSON of what is in it."""
     found = _plainly(value, MAX_TOTAL)
-    return _without_addresses(found if isinstance(found, str) else plain_json(found))
+    return found if isinstance(found, str) else plain_json(found)
 
 
 def in_json(value: object, total: int) -> str:
     """A value as JSON of about ``total`` characters at most."""
-    return _without_addresses(plain_json(_plainly(value, total)))
+    return plain_json(_plainly(value, total))
 
 
 def is_blocks(items: Sequence[object]) -> bool:
@@ -209,10 +207,6 @@ def _plainly(value: object, total: int) -> Json:
         return plain(_Brief().of(value, 0), total)
     except Exception:  # noqa: BLE001 - a container of the application's own may raise anything
         return plain(value, total)
-
-
-def _without_addresses(text: str) -> str:
-    return _ADDRESS.sub("", text) if " at 0x" in text else text
 
 
 class _Brief:

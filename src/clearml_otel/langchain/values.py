@@ -34,6 +34,7 @@ _SECRET: Final = re.compile(
 )
 _SEPARATORS: Final = str.maketrans("", "", "-_. ")
 _URL_USERINFO: Final = re.compile(r"""(?<=://)[^/\s?#"'<>]+(?=@)""")
+_ADDRESS: Final = re.compile(" at 0x[0-9a-fA-F]{4,}")  # a default repr's, new in every process
 _LARGEST_INT: Final = 1 << 63
 _NODE: Final = 8  # what an element costs of the total, besides its text
 
@@ -126,7 +127,9 @@ class _Encoder:
         if fields is not None:
             return self._object(fields, *inner)
         elements = _elements(value)
-        return self._text(str(value)) if elements is None else self._array(elements, *inner)
+        if elements is None:
+            return self._text(_ADDRESS.sub("", str(value)))
+        return self._array(elements, *inner)
 
     def _text(self, text: str) -> str:
         text = clean_text(text, max(0, min(MAX_TEXT, self._left)))
