@@ -209,6 +209,14 @@ def _plainly(value: object, total: int) -> Json:
         return plain(value, total)
 
 
+def _old_fields(value: object) -> Sequence[str]:
+    """The names of the fields of a model of pydantic's first version."""
+    kind = type(value)
+    # pydantic's second version warns whoever asks it for the first one's attribute
+    names: object = () if hasattr(kind, "model_fields") else getattr(kind, "__fields__", ())
+    return list(cast("Mapping[str, object]", names)) if isinstance(names, Mapping) else ()
+
+
 class _Brief:
     """Puts what messages, documents and envelopes say in their place, in the first values."""
 
@@ -234,11 +242,14 @@ class _Brief:
             return self.of(envelope(value), depth + 1)
         if isinstance(value, (Mapping, list, tuple)):
             return self._items(cast("Mapping[Any, object] | Sequence[object]", value), depth + 1)
-        return value
+        named = _old_fields(value)
+        return self._items({name: getattr(value, name, None) for name in named}, depth + 1) or value
 
     def _items(self, items: Mapping[Any, object] | Sequence[object], depth: int) -> object:
         if len(items) > self._left:
             return items
+        if isinstance(items, tuple) and isinstance(names := getattr(items, "_fields", None), tuple):
+            items = dict(zip(cast("tuple[str, ...]", names), items, strict=False))
         if isinstance(items, Mapping):
             return {key: self.of(item, depth) for key, item in items.items()}
         return [self.of(item, depth) for item in items]

@@ -6,8 +6,9 @@ import asyncio
 import dataclasses
 import json
 import operator
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NamedTuple, TypedDict
 
+import pydantic.v1
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.structured_output import ToolStrategy
@@ -53,6 +54,15 @@ class Question(BaseModel):
 class State:
     messages: Annotated[list[AnyMessage], add_messages]
     language: str = "en"
+
+
+class Pair(NamedTuple):
+    left: Any
+    right: int
+
+
+class OldVerdict(pydantic.v1.BaseModel):
+    verdict: str
 
 
 class Opaque:
@@ -174,6 +184,8 @@ def test_questions(tracing: Traced, value: Any, wanted: str) -> None:
         ),
         (State([HumanMessage("q"), AIMessage("a")]), "a"),
         (Document("d"), "d"),
+        (Pair(AIMessage("a"), 1), '{"left":"AI: a","right":1}'),
+        (OldVerdict(verdict="good"), '{"verdict":"good"}'),
         (None, None),
         (1.5, "1.5"),
         ([ToolMessage("42", tool_call_id="c")], "42"),
