@@ -23,7 +23,7 @@ from clearml_otel.langchain import inputs as io
 from clearml_otel.langchain import models, tool_results
 from clearml_otel.langchain.batches import BatchTracker
 from clearml_otel.langchain.descriptions import agent_action_fields, agent_finish_fields, run_name
-from clearml_otel.langchain.documents import documents_json
+from clearml_otel.langchain.documents import retrieval_results
 from clearml_otel.langchain.evaluation_events import EvaluationEvents
 from clearml_otel.langchain.guard import collected, guarded
 from clearml_otel.langchain.messages import input_messages, prompt_message
@@ -141,12 +141,13 @@ class LangChainSpanHandler(BaseCallbackHandler):
     @guarded
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """End a chain's span with its answer."""
-        self._end_with(run_id, "chain", kwargs, names.CHAIN_OUTPUT, io.chain_output, outputs)
+        content = io.chain_results(outputs, kwargs.get("inputs"))
+        self._end_with(run_id, "chain", kwargs, content)
 
     @guarded
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """End a chain's span with an error."""
-        self.spans.fail(run_id, "chain", kwargs, error)
+        self.spans.fail(run_id, "chain", kwargs, error, io.late_input(kwargs.get("inputs")))
 
     # -- tools and retrievers -------------------------------------------------------------
 
@@ -179,12 +180,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
     @guarded
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """End a tool's span with its output."""
-
-        def attributes(_: object) -> Iterator[tuple[str, Any]]:
-            if self.spans.capture_content:
-                yield from tool_results.tool_results(output)
-
-        self.spans.end(run_id, "tool", kwargs, attributes)
+        self._end_with(run_id, "tool", kwargs, tool_results.tool_results(output))
 
     @guarded
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
@@ -203,8 +199,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
     @guarded
     def on_retriever_end(self, documents: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """End a retriever's span with its documents."""
-        key = names.RETRIEVAL_DOCUMENTS
-        self._end_with(run_id, "retriever", kwargs, key, documents_json, documents)
+        self._end_with(run_id, "retriever", kwargs, retrieval_results(documents))
 
     @guarded
     def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
@@ -282,13 +277,13 @@ class LangChainSpanHandler(BaseCallbackHandler):
         run_id: UUID,
         run_type: str,
         kwargs: dict[str, Any],
-        key: str,
-        render: Callable[[Any], str],
-        value: Any,
+        content: Iterator[tuple[str, str]],
     ) -> None:
+        """End a run with its content, which is computed only where it is captured."""
+
         def attributes(_: object) -> Iterator[tuple[str, Any]]:
-            if self.spans.capture_content and value is not None:
-                yield key, render(value)
+            if self.spans.capture_content:
+                yield from content
 
         self.spans.end(run_id, run_type, kwargs, attributes)
 

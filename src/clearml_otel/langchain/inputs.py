@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
+from clearml_otel import attributes as names
 from clearml_otel.langchain.readable import Wanted, in_words, text_in
 from clearml_otel.langchain.values import clean_text
 
@@ -70,6 +72,25 @@ def chain_input(value: object) -> str:
 def chain_output(value: object) -> str:
     """What a chain answered, as one text."""
     return clean_text(value) if type(value) is str else _readable(value, _ANSWER)
+
+
+def chain_results(outputs: object, inputs: object) -> Iterator[tuple[str, str]]:
+    """The attributes of a chain's end.
+
+    Args:
+        outputs: what it answered.
+        inputs: what it was asked, where its start could not say: a chain that streams is told
+            its input when it has read all of it. None otherwise.
+    """
+    yield from late_input(inputs)
+    if outputs is not None:
+        yield names.CHAIN_OUTPUT, chain_output(outputs)
+
+
+def late_input(inputs: object) -> Iterator[tuple[str, str]]:
+    """The question of a chain that was told its input at its end; see :func:`chain_results`."""
+    if inputs is not None:
+        yield names.CHAIN_INPUT, chain_input(inputs)
 
 
 def _readable(value: object, wanted: Wanted) -> str:

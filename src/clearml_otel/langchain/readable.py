@@ -99,31 +99,42 @@ def _in_mapping(fields: Mapping[str, object], wanted: Wanted, depth: int) -> str
             return _message_said(message)
         if fields.get("type") == "tool_call":
             return readable(content_parts(fields))
-    key = _key(fields, wanted)
-    if key is None or is_secret_key(str(key)):
+    key = _known_key(fields, wanted.keys)
+    if key is None:
         if "raw" in fields and "parsed" in fields:  # a model's structured output
             parsed = fields["parsed"]
             return text_in(fields["raw"], wanted, depth + 1) if parsed is None else in_words(parsed)
+        key = _only_key(fields, wanted.background)
+    if key is None or is_secret_key(str(key)):
         return in_words(fields)
     return in_words(fields[key]) if key == _STRUCTURED else text_in(fields[key], wanted, depth + 1)
 
 
-def _key(fields: Mapping[str, object], wanted: Wanted) -> str | None:
-    """The key that holds the text: a known one, else the only one that is no background."""
+def _known_key(fields: Mapping[str, object], keys: tuple[str, ...]) -> str | None:
+    """The first of the keys that holds something, else the first that is there."""
     empty = None
-    for key in wanted.keys:
+    for key in keys:
         value = fields.get(key)
         if value is None:
             continue
         if not isinstance(value, (str, list, tuple, dict)) or value:
             return key
         empty = empty or key
-    if empty is not None:
-        return empty
+    return empty
+
+
+def _only_key(fields: Mapping[str, object], background: frozenset[str]) -> str | None:
+    """The only key that is no background, if it holds a text and not a structure's value."""
     if len(fields) > _MOST_BRIEF:
         return None
-    rest = [key for key in fields if key not in wanted.background] or list(fields)
-    return rest[0] if len(rest) == 1 else None
+    rest = [key for key in fields if key not in background] or list(fields)
+    if len(rest) != 1:
+        return None
+    value = fields[rest[0]]
+    if isinstance(value, (list, tuple)):
+        items = cast("Sequence[object]", value)
+        return rest[0] if items and _last_said(items) is not None else None
+    return rest[0] if isinstance(value, (str, BaseMessage, PromptValue, Mapping)) else None
 
 
 def _in_items(items: Sequence[object], wanted: Wanted, depth: int) -> str:

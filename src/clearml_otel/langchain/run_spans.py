@@ -185,11 +185,26 @@ class RunSpans:
             span.end(end_ns)
 
     def fail(
-        self, run_id: UUID, run_type: str, kwargs: Mapping[str, Any], error: BaseException
+        self,
+        run_id: UUID,
+        run_type: str,
+        kwargs: Mapping[str, Any],
+        error: BaseException,
+        content: EndAttributes = (),
     ) -> None:
-        """End the span of a run with an error, unless it is LangGraph's control flow."""
+        """End the span of a run with an error, unless it is LangGraph's control flow.
+
+        Args:
+            run_id: the run's id.
+            run_type: used where the start never came.
+            kwargs: the callback's keywords, likewise.
+            error: what was raised.
+            content: attributes that hold content, computed only where it is captured.
+        """
 
         def attributes(run: OpenRun) -> Iterator[tuple[str, Any]]:
+            if self.capture_content:
+                yield from content
             if is_control_flow(error):
                 yield names.INTERRUPTED, True
                 return

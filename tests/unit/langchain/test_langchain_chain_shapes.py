@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 import operator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any, NamedTuple, TypedDict
 
 import pydantic.v1
@@ -24,8 +25,9 @@ from langchain_core.messages import (
     ToolMessage,
     message_to_dict,
 )
+from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder, PromptTemplate
-from langchain_core.runnables import RunnableLambda, RunnablePassthrough
+from langchain_core.runnables import RunnableGenerator, RunnableLambda, RunnablePassthrough
 from langchain_core.runnables.history import RunnableWithMessageHistory
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
@@ -37,7 +39,7 @@ from pydantic import BaseModel
 from clearml_otel import attributes as names
 from support.langchain_apps import PIXELS, PIXELS_SIZE, ScriptedAgentModel, Shelf, calls
 from support.scripted_models import ScriptedChatModel
-from support.traced import Traced
+from support.traced import Traced, traced
 
 
 class Verdict(BaseModel):
@@ -188,6 +190,9 @@ def test_questions(tracing: Traced, value: Any, wanted: str) -> None:
         (OldVerdict(verdict="good"), '{"verdict":"good"}'),
         (None, None),
         (1.5, "1.5"),
+        ({"a": 1}, '{"a":1}'),
+        ({"joke": "ha"}, "ha"),
+        ({"jokes": ["ha"]}, '{"jokes":["ha"]}'),
         ([ToolMessage("42", tool_call_id="c")], "42"),
         ([SystemMessage("only")], "only"),
     ],
@@ -250,6 +255,54 @@ def test_structured_output(tracing: Traced) -> None:
         assert json.loads(answer) == {"verdict": "good", "score": 0.5}
 
 
+# -- streams -----------------------------------------------------------------------------
+
+
+def shout(words: Iterator[str]) -> Iterator[str]:
+    for word in words:
+        yield word.upper()
+
+
+async def ashout(words: AsyncIterator[str]) -> AsyncIterator[str]:
+    async for word in words:
+        yield word.upper()
+
+
+@pytest.mark.parametrize("how", ["stream", "astream", "transform"])
+def test_chains_that_stream_are_told_their_input_at_the_end(tracing: Traced, how: str) -> None:
+    prompt = ChatPromptTemplate.from_messages([("human", "{ask}")])
+    chain = prompt | ScriptedChatModel() | StrOutputParser() | RunnableGenerator(shout, ashout)
+    config = {**tracing.config, "run_name": "whole"}
+
+    async def read() -> list[str]:
+        return [chunk async for chunk in chain.astream({"ask": "why?"}, config)]
+
+    if how == "astream":
+        assert asyncio.run(read()) == ["ECHO WHY?"]
+    elif how == "stream":
+        assert list(chain.stream({"ask": "why?"}, config)) == ["ECHO WHY?"]
+    else:
+        assert list(chain.transform(iter([{"ask": "why?"}]), config)) == ["ECHO WHY?"]
+    assert cells(tracing, "whole") == ("why?", "ECHO WHY?")
+    assert cells(tracing, "StrOutputParser") == ("echo why?", "echo why?")
+
+
+def test_a_stream_that_fails_tells_its_input_too(tracing: Traced) -> None:
+    prompt = ChatPromptTemplate.from_messages([("human", "{ask}")])
+    chain = prompt | ScriptedChatModel(fails_on=["why?"])
+    with pytest.raises(ValueError, match="no answer"):
+        list(chain.stream({"ask": "why?"}, {**tracing.config, "run_name": "whole"}))
+    found = tracing.named("whole").attributes
+    assert found[names.CHAIN_INPUT] == "why?"
+    assert found[names.ERROR_TYPE] == "ValueError"
+
+
+def test_a_late_input_is_content() -> None:
+    made = traced(capture_content=False)
+    list(RunnableGenerator(shout).stream("hidden", made.config))
+    assert "hidden" not in repr(made.records).lower()
+
+
 # -- agents and graphs -------------------------------------------------------------------
 
 
@@ -308,8 +361,8 @@ def test_a_graph_that_sends_and_commands(tracing: Traced) -> None:
     graph.add_edge("joke", "hop")
     graph.add_edge("last", END)
     graph.compile().invoke({"subjects": ["cat"], "jokes": []}, tracing.config)
-    assert cells(tracing, "joke") == ("cat", '["a cat walks in"]')
-    assert cells(tracing, "hop")[1] == '["hop"]'
+    assert cells(tracing, "joke") == ("cat", '{"jokes":["a cat walks in"]}')
+    assert cells(tracing, "hop")[1] == '{"jokes":["hop"]}'
     assert "0x" not in repr([record.attributes for record in tracing.records])
 
 
