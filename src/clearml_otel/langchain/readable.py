@@ -112,6 +112,8 @@ def _in_mapping(fields: Mapping[str, object], wanted: Wanted, depth: int) -> str
 
 def _known_key(fields: Mapping[str, object], keys: tuple[str, ...]) -> str | None:
     """The first of the keys that holds something, else the first that is there."""
+    if fields.keys().isdisjoint(keys):
+        return None
     empty = None
     for key in keys:
         value = fields.get(key)
