@@ -7,7 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeGuard, cast
 
 from clearml_otel import attributes as names
-from clearml_otel.conventions.messages import prompt_text, text_of_parts
+from clearml_otel.conventions.messages import (
+    prompt_text,
+    reasoning_of_parts,
+    text_of_parts,
+    tool_calls_of_parts,
+)
 from clearml_otel.conventions.run import Generation, Metric, Point, PointKind, Run, RunKind, Usage
 from clearml_otel.spans import Attributes, SpanRecord
 
@@ -36,6 +41,8 @@ _POINTS: Final[Mapping[str, tuple[PointKind, Mapping[str, str]]]] = {
         "custom_event",
         {"name": names.EVENT_CUSTOM_NAME, "data": names.EVENT_CUSTOM_DATA},
     ),
+    names.EVENT_INTERRUPT: ("interrupt", {"data": names.EVENT_INTERRUPT_VALUE}),
+    names.EVENT_RESUME: ("resume", {"data": names.EVENT_RESUME_VALUE}),
 }
 _NOT_METRICS: Final = frozenset(
     {
@@ -56,7 +63,6 @@ def read(span: SpanRecord) -> Run | None:
         return None
     error_type = _text(attributes, names.ERROR_TYPE)
     kind = _KINDS[run_type]
-    tags = attributes.get(names.TAGS)
     return Run(
         span=span,
         kind=kind,
@@ -84,9 +90,11 @@ def read(span: SpanRecord) -> Run | None:
         stream_tokens=_integer(attributes, names.STREAM_TOKENS) or 0,
         time_to_first_chunk_s=_number(attributes, names.RESPONSE_TIME_TO_FIRST_CHUNK),
         interrupted=attributes.get(names.INTERRUPTED) is True,
-        tags=tuple(str(tag) for tag in tags) if isinstance(tags, tuple) else (),
+        tags=_texts(attributes, names.TAGS),
         metadata=_metadata(attributes),
         readability=_readability_source(attributes),
+        artifact=_text(attributes, names.TOOL_ARTIFACT),
+        truncated=_texts(attributes, names.TRUNCATED),
     )
 
 
@@ -117,19 +125,22 @@ def _generations(attributes: Attributes) -> tuple[Generation, ...]:
     # what was cut by a length limit is shown as it is
     cut = [{"parts": [{"type": "text", "content": told}]}] if isinstance(told, str) else []
     messages = _objects(told) or cut
-    reasons = attributes.get(names.RESPONSE_FINISH_REASONS)
-    finish = [str(reason) for reason in reasons] if isinstance(reasons, tuple) else []
+    parts = [message.get("parts") for message in messages]
+    finish = _texts(attributes, names.RESPONSE_FINISH_REASONS)
     logprobs = _json(attributes, names.LOGPROBS)
     per_choice = cast("list[object]", logprobs) if isinstance(logprobs, list) else []
     metrics = _readability(attributes)
     # without content there are still metrics, reasons and a row
-    count = max(len(messages), len(finish), len(metrics), 1)
+    count = max(len(parts), len(finish), len(metrics), 1)
+    parts.extend([None] * (count - len(parts)))
     return tuple(
         Generation(
-            text=text_of_parts(messages[index].get("parts")) if index < len(messages) else None,
+            text=text_of_parts(parts[index]),
             finish_reason=(finish[index] or None) if index < len(finish) else None,
             logprobs=_json_text(per_choice[index]) if index < len(per_choice) else None,
             readability=metrics[index] if index < len(metrics) else {},
+            tool_calls=tool_calls_of_parts(parts[index]),
+            reasoning=reasoning_of_parts(parts[index]),
         )
         for index in range(count)
     )
@@ -195,6 +206,11 @@ def _metadata(attributes: Attributes) -> str | None:
 def _text(attributes: Attributes, key: str) -> str | None:
     value = attributes.get(key)
     return value if value is None or isinstance(value, str) else str(value)
+
+
+def _texts(attributes: Attributes, key: str) -> tuple[str, ...]:
+    value = attributes.get(key)
+    return tuple(str(item) for item in value) if isinstance(value, tuple) else ()
 
 
 def _integer(attributes: Attributes, *keys: str) -> int | None:

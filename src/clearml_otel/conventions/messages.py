@@ -52,27 +52,82 @@ def text_of_parts(parts: object, *, describe_others: bool = False) -> str | None
     """
     if not isinstance(parts, list):
         return None
-    texts: list[str] = []
-    for part in cast("list[object]", parts):
-        if not isinstance(part, dict):
+    said = ""
+    after_text = True
+    for part in _objects(cast("list[object]", parts)):
+        is_text = part.get("type") == "text"
+        if not is_text and not describe_others:
             continue
-        fields = cast("dict[str, Any]", part)
-        if fields.get("type") == "text":
-            texts.append(str(fields.get("content") or ""))
-        elif describe_others:
-            texts.append(_described(fields))
-    return "".join(texts)
+        text = str(part.get("content") or "") if is_text else _described(part)
+        # texts go on as they stand; what is in brackets stands apart
+        apart = text and said and not (is_text and after_text) and not said[-1].isspace()
+        said = f"{said} {text}" if apart else said + text
+        after_text = is_text
+    return said
+
+
+def tool_calls_of_parts(parts: object) -> str | None:
+    """The tools that a message asks for, as a JSON array; None where it asks for none.
+
+    Each has ``name``, ``arguments`` and ``id``, and ``error`` where its arguments could not be
+    read.
+    """
+    calls = [
+        {
+            "name": part.get("name"),
+            "arguments": part.get("arguments"),
+            "id": part.get("id"),
+            **({"error": part["error"]} if part.get("error") else {}),
+        }
+        for part in _objects(parts)
+        if part.get("type") == "tool_call"
+    ]
+    return json.dumps(calls, ensure_ascii=False) if calls else None
+
+
+def reasoning_of_parts(parts: object) -> str | None:
+    """What a model thought before it answered; None where it does not say."""
+    texts = [
+        str(part.get("content") or "")
+        for part in _objects(parts)
+        if part.get("type") == "reasoning"
+    ]
+    return "\n".join(text for text in texts if text) or None
+
+
+def _objects(parts: object) -> list[dict[str, Any]]:
+    found = cast("list[object]", parts) if isinstance(parts, list) else []
+    return [cast("dict[str, Any]", part) for part in found if isinstance(part, dict)]
 
 
 def _described(part: Mapping[str, Any]) -> str:
     kind = str(part.get("type") or "part")
-    if kind == "tool_call":
-        arguments = json.dumps(part.get("arguments"), ensure_ascii=False)
-        return f"[tool call {part.get('name')}({arguments})]"
-    if kind == "tool_call_response":
-        response = part.get("response")
-        return response if isinstance(response, str) else json.dumps(response, ensure_ascii=False)
+    if kind in {"tool_call", "server_tool_call"}:
+        server_call = _objects([part.get("server_tool_call")])
+        given = (server_call[0] if server_call else part).get("arguments")
+        arguments = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+        invalid = "invalid " if part.get("error") else ""
+        return f"[{invalid}{kind.replace('_', ' ')} {part.get('name')}({arguments})]"
+    if kind in {"tool_call_response", "server_tool_call_response"}:
+        return _response_text(part.get("response", part.get("server_tool_call_response")))
     if kind == "reasoning":
         return str(part.get("content") or "")
-    media = part.get("mime_type") or part.get("modality") or ""
-    return f"[{kind} {media}]".replace(" ]", "]")
+    return _file_mark(part, kind)
+
+
+def _response_text(response: object) -> str:
+    """A tool's response; one of content blocks is the texts and files in them."""
+    blocks = _objects(response)
+    whole = isinstance(response, list) and len(blocks) == len(cast("list[object]", response))
+    known = all(isinstance(block.get("text"), str) or "modality" in block for block in blocks)
+    if blocks and whole and known:
+        return "".join(str(block.get("text") or "") or _described(block) for block in blocks)
+    return response if isinstance(response, str) else json.dumps(response, ensure_ascii=False)
+
+
+def _file_mark(part: Mapping[str, Any], kind: str) -> str:
+    """A file in brackets: its type, and where it is or how large."""
+    size = part.get("size")
+    where = part.get("uri") or part.get("file_id") or (f"{size} bytes" if size else None)
+    what = part.get("mime_type") or part.get("modality") or kind
+    return f"[{what}, {where}]" if where else f"[{what}]"

@@ -9,7 +9,9 @@ from typing import Literal, TypeAlias
 from clearml_otel.spans import SpanRecord
 
 RunKind: TypeAlias = Literal["llm", "chain", "tool", "retriever"]
-PointKind: TypeAlias = Literal["text", "agent_action", "agent_finish", "retry", "custom_event"]
+PointKind: TypeAlias = Literal[
+    "text", "agent_action", "agent_finish", "retry", "custom_event", "interrupt", "resume"
+]
 Metric: TypeAlias = "float | int | str"
 
 
@@ -24,12 +26,18 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One answer of a model."""
+    """One answer of a model.
+
+    ``tool_calls`` is a JSON array of the tools that it asks for, each with ``name``, ``arguments``
+    and ``id``, and with an ``error`` where the arguments could not be read.
+    """
 
     text: str | None = None
     finish_reason: str | None = None
     logprobs: str | None = None
     readability: Mapping[str, Metric] = field(default_factory=dict[str, Metric])
+    tool_calls: str | None = None
+    reasoning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,9 @@ class Run:
 
     Times are nanoseconds since the epoch. ``process`` and the sequence numbers order callbacks
     exactly within a process; they are empty and None on spans of other instrumentations.
-    ``readability`` names the engine that made the generations' metrics, and its version.
+    ``readability`` names the engine that made the generations' metrics, and its version;
+    ``artifact`` is JSON of what a tool kept from the model; ``truncated`` names the attributes
+    whose values were cut to a size limit.
     """
 
     span: SpanRecord
@@ -80,6 +90,8 @@ class Run:
     tags: tuple[str, ...] = ()
     metadata: str | None = None
     readability: str | None = None
+    artifact: str | None = None
+    truncated: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:

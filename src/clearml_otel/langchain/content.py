@@ -7,7 +7,7 @@ errors. Names, counters, usage and timings are none.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias, cast
 
 from clearml_otel import attributes as names
@@ -22,6 +22,7 @@ Redact: TypeAlias = "Callable[[str, str], str]"
 SHORTEST_LIMIT: Final = 256
 """Characters that ``max_length`` has at least; no shorter text was cut."""
 UNREDACTED: Final = "[not kept: redact failed]"
+_ROOM_FOR_MARK: Final = 64
 _IN_EVENTS: Final = (names.INPUT_MESSAGES, names.OUTPUT_MESSAGES, names.TOOL_DEFINITIONS)
 # what the conventions' message parts say beside their content
 _NO_CONTENT: Final = frozenset(
@@ -46,6 +47,8 @@ class Content:
         self.in_events = capture.in_events
         self._redact = redact
         self._max_length = max(SHORTEST_LIMIT, min(max_length, MAX_TEXT))
+        # what was cut to that length already says its own length behind it
+        self._longest = self._max_length + _ROOM_FOR_MARK
 
     def put(
         self, attributes: dict[str, Any], where: str, render: Callable[..., str], *values: object
@@ -64,11 +67,32 @@ class Content:
         if not (self.on_spans or (self.in_events and where in _IN_EVENTS)):
             return
         try:
-            text = attributes[where] = self.shown(render(*values), where)
-            if len(text) > SHORTEST_LIMIT and CUT_MARK in text:
-                attributes.setdefault(names.TRUNCATED, []).append(where)
+            self._keep(attributes, where, render(*values))
         except Exception as error:  # noqa: BLE001 - an application's objects may raise anything
             report_error(where, error)
+
+    def put_all(
+        self,
+        attributes: dict[str, Any],
+        what: str,
+        find: Callable[..., Iterable[tuple[str, str]]],
+        *values: object,
+    ) -> None:
+        """Add several attributes of content, where content is captured; see :meth:`put`.
+
+        Args:
+            attributes: of a span.
+            what: what the log calls them.
+            find: gives their names and texts.
+            values: what a callback was given.
+        """
+        if not self.on_spans:
+            return
+        try:
+            for where, text in find(*values):
+                self._keep(attributes, where, text)
+        except Exception as error:  # noqa: BLE001 - an application's objects may raise anything
+            report_error(what, error)
 
     def set_aside(self, attributes: dict[str, Any]) -> dict[str, str]:
         """Take out of a span's attributes what only log events are to have."""
@@ -82,7 +106,7 @@ class Content:
 
     def shown(self, text: str, where: str) -> str:
         """A text, or JSON, as it may be kept."""
-        if self._redact is None and len(text) <= self._max_length:
+        if self._redact is None and len(text) <= self._longest:
             return text
         if text[:1] in {"{", "["}:
             try:
@@ -92,10 +116,15 @@ class Content:
             return plain_json(self._kept_json(told, where))
         return self._kept(text, where)
 
+    def _keep(self, attributes: dict[str, Any], where: str, text: str) -> None:
+        text = attributes[where] = self.shown(text, where)
+        if len(text) > SHORTEST_LIMIT and CUT_MARK in text:
+            attributes.setdefault(names.TRUNCATED, []).append(where)
+
     def _kept(self, text: str, where: str) -> str:
         if self._redact is not None and text:
-            text = _redacted(self._redact, text, where)
-        return clean_text(text, self._max_length)
+            text = clean_text(_redacted(self._redact, text, where))
+        return clean_text(text, self._max_length) if len(text) > self._longest else text
 
     def _kept_json(self, value: Json, where: str) -> Json:
         if isinstance(value, str):

@@ -14,6 +14,7 @@ from clearml_otel.langchain.values import (
     clean_text,
     is_secret_key,
     plain,
+    safe_str,
     to_json,
     to_text,
 )
@@ -33,6 +34,7 @@ _SAID_ELSEWHERE: Final = frozenset(
         "lc_versions",
     }
 )
+_MOST_ERRORS: Final = 20
 _CONTROL_FLOW: Final = frozenset({"GraphBubbleUp", "GraphInterrupt", "NodeInterrupt"})
 
 
@@ -107,6 +109,27 @@ def interrupt_values(pause: BaseException) -> list[object]:
 def resume_value(given: object) -> object:
     """What a paused LangGraph graph is told to go on with; None where it is not being resumed."""
     return getattr(given, "resume", None) if type(given).__name__ == "Command" else None
+
+
+def error_type(error: BaseException) -> str:
+    """The canonical name of an error's class, as OpenTelemetry's ``exception.type`` has it.
+
+    Python's own are named as they are; any other is led by its module.
+    """
+    kind = type(error)
+    bare = kind.__module__ == "builtins"
+    return kind.__qualname__ if bare else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def error_message(error: BaseException) -> str:
+    """What an error says; of a group, what each error in it says too."""
+    message = safe_str(error)
+    within: object = getattr(error, "exceptions", None)
+    if not isinstance(within, tuple):
+        return message
+    inner = cast("tuple[object, ...]", within)[:_MOST_ERRORS]
+    each = (f"{type(item).__qualname__}: {safe_str(item)}" for item in inner)
+    return clean_text(f"{message}: {'; '.join(each)}")
 
 
 def agent_action_fields(action: AgentAction) -> dict[str, object]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 from weakref import WeakSet
@@ -22,6 +23,7 @@ from opentelemetry.trace import TracerProvider
 from clearml_otel import attributes as names
 from clearml_otel.capture import capture_from
 from clearml_otel.langchain import inputs as io
+from clearml_otel.langchain import tool_results
 from clearml_otel.langchain.batches import BatchTracker
 from clearml_otel.langchain.client_metrics import ClientMetrics
 from clearml_otel.langchain.content import Content, Redact
@@ -31,6 +33,7 @@ from clearml_otel.langchain.descriptions import (
     resume_value,
     run_name,
 )
+from clearml_otel.langchain.documents import retrieval_results
 from clearml_otel.langchain.evaluation_events import EvaluationEvents
 from clearml_otel.langchain.guard import fill, guarded
 from clearml_otel.langchain.inference_events import InferenceEvents
@@ -100,6 +103,8 @@ class LangChainSpanHandler(BaseCallbackHandler):
         self._evaluation_events = evaluation_events
         if self._scorer is not None:
             self._scorer.warm_up()
+        self._asked_json = partial(conversations_json, capture_bytes=capture_media)
+        self._answered_json = partial(output_messages_json, capture_bytes=capture_media)
         self._batches = BatchTracker()
         _handlers.add(self)
 
@@ -130,7 +135,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
         self, serialized: dict[str, Any] | None, messages: list[list[BaseMessage]], **kwargs: Any
     ) -> None:
         """Start the span of a chat call."""
-        self._start_model("chat_model", serialized, conversations_json, messages, kwargs)
+        self._start_model("chat_model", serialized, self._asked_json, messages, kwargs)
 
     @guarded
     def on_llm_new_token(self, token: Any, *, run_id: UUID, **kwargs: Any) -> None:
@@ -171,7 +176,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
                 said.update(response_attributes(answers))
                 if any(answers.texts):
                     put = self.spans.content.put
-                    put(said, names.OUTPUT_MESSAGES, output_messages_json, answers)
+                    put(said, names.OUTPUT_MESSAGES, self._answered_json, answers)
 
         self.spans.fail(run_id, "llm", kwargs, error, describe)
 
@@ -198,12 +203,16 @@ class LangChainSpanHandler(BaseCallbackHandler):
     @guarded
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """End a chain's span with its answer."""
-        self._end_with(run_id, "chain", kwargs, names.CHAIN_OUTPUT, io.chain_output, outputs)
+        self._end_with(run_id, "chain", kwargs, io.chain_results, outputs, kwargs.get("inputs"))
 
     @guarded
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """End a chain's span with an error."""
-        self.spans.fail(run_id, "chain", kwargs, error)
+
+        def describe(said: dict[str, Any]) -> None:
+            self.spans.content.put_all(said, "chain input", io.late_input, kwargs.get("inputs"))
+
+        self.spans.fail(run_id, "chain", kwargs, error, describe)
 
     # -- tools and retrievers -------------------------------------------------------------
 
@@ -227,16 +236,15 @@ class LangChainSpanHandler(BaseCallbackHandler):
                 attributes[names.TOOL_DESCRIPTION] = to_text(description)
             if call_id := kwargs.get("tool_call_id"):
                 attributes[names.TOOL_CALL_ID] = to_text(call_id)
-            put = self.spans.content.put
-            put(attributes, names.TOOL_INPUT, io.tool_input, input_str, inputs)
-            put(attributes, names.TOOL_CALL_ARGUMENTS, io.tool_arguments, input_str, inputs)
+            find = tool_results.tool_request
+            self.spans.content.put_all(attributes, "tool request", find, input_str, inputs)
 
         self.spans.start("tool", name, kwargs, describe)
 
     @guarded
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """End a tool's span with its output."""
-        self._end_with(run_id, "tool", kwargs, names.TOOL_CALL_RESULT, io.tool_output, output)
+        self._end_with(run_id, "tool", kwargs, tool_results.tool_results, output)
 
     @guarded
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
@@ -259,8 +267,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
     @guarded
     def on_retriever_end(self, documents: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """End a retriever's span with its documents."""
-        key = names.RETRIEVAL_DOCUMENTS
-        self._end_with(run_id, "retriever", kwargs, key, io.documents_json, documents)
+        self._end_with(run_id, "retriever", kwargs, retrieval_results, documents)
 
     @guarded
     def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
@@ -341,13 +348,13 @@ class LangChainSpanHandler(BaseCallbackHandler):
         run_id: UUID,
         run_type: str,
         kwargs: dict[str, Any],
-        key: str,
-        render: Callable[[Any], str],
-        value: Any,
+        find: Callable[..., Iterable[tuple[str, str]]],
+        *values: object,
     ) -> None:
+        """End a run with its content, which is computed only where it is captured."""
+
         def describe(_: OpenRun, said: dict[str, Any]) -> None:
-            if value is not None:
-                self.spans.content.put(said, key, render, value)
+            self.spans.content.put_all(said, f"{run_type} results", find, *values)
 
         self.spans.end(run_id, run_type, kwargs, describe)
 
@@ -356,7 +363,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
         said.update(usage_attributes(answers))
         said.update(response_attributes(answers))
         put = self.spans.content.put
-        put(said, names.OUTPUT_MESSAGES, output_messages_json, answers)
+        put(said, names.OUTPUT_MESSAGES, self._answered_json, answers)
         if probabilities := logprobs(answers):
             put(said, names.LOGPROBS, to_json, probabilities)
         if self._scorer is not None:

@@ -114,17 +114,24 @@ def response_attributes(answers: Answers) -> dict[str, Any]:
     return found
 
 
-def output_messages(answers: Answers) -> list[Json]:
-    """The answers as the convention's output messages; content."""
+def output_messages(answers: Answers, *, capture_bytes: bool = False) -> list[Json]:
+    """The answers as the convention's output messages; content.
+
+    Args:
+        answers: of one run.
+        capture_bytes: whether files are kept with their bytes, base64-encoded.
+    """
     return [
-        output_message(item.text, item.message, item.finish_reason or None)
+        output_message(
+            item.text, item.message, item.finish_reason or None, capture_bytes=capture_bytes
+        )
         for item in answers.items
     ]
 
 
-def output_messages_json(answers: Answers) -> str:
+def output_messages_json(answers: Answers, *, capture_bytes: bool = False) -> str:
     """Likewise, as the JSON that a span's attribute holds."""
-    return plain_json(output_messages(answers))
+    return plain_json(output_messages(answers, capture_bytes=capture_bytes))
 
 
 def logprobs(answers: Answers) -> list[object]:

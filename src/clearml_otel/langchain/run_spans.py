@@ -25,6 +25,8 @@ from clearml_otel.diagnostics import report
 from clearml_otel.langchain.client_metrics import ClientMetrics
 from clearml_otel.langchain.content import Content
 from clearml_otel.langchain.descriptions import (
+    error_message,
+    error_type,
     interrupt_values,
     is_control_flow,
     metadata_attributes,
@@ -38,7 +40,7 @@ from clearml_otel.langchain.owner import Owner, session_attributes
 from clearml_otel.langchain.run_context import below
 from clearml_otel.langchain.runs import OpenRun, OpenRuns
 from clearml_otel.langchain.sequence import next_seq, process_id
-from clearml_otel.langchain.values import safe_str, to_text
+from clearml_otel.langchain.values import to_text
 from clearml_otel.version import __version__
 
 Attributes: TypeAlias = "dict[str, Any]"
@@ -261,23 +263,25 @@ class RunSpans:
             run_id: the run's id.
             run_type: used where the start never came.
             kwargs: the callback's keywords, likewise.
-            error: what ended the run.
+            error: what was raised.
             describe_rest: adds to the attributes what was known before the error.
         """
+        paused = is_control_flow(error)
 
         def describe(run: OpenRun, said: Attributes) -> None:
-            said[names.ERROR_TYPE] = type(error).__qualname__
-            self.content.put(said, names.ERROR_MESSAGE, safe_str, error)
-            message = said.get(names.ERROR_MESSAGE, "")
-            run.span.set_status(Status(StatusCode.ERROR, message[:1_000]))
+            if paused:
+                said[names.INTERRUPTED] = True
+            else:
+                said[names.ERROR_TYPE] = error_type(error)
+                self.content.put(said, names.ERROR_MESSAGE, error_message, error)
+                message = said.get(names.ERROR_MESSAGE, "")
+                run.span.set_status(Status(StatusCode.ERROR, message[:1_000]))
             if describe_rest is not None:
                 describe_rest(said)
 
-        if is_control_flow(error):
+        if paused:
             self._note_pause(run_id, error)
-            self.end(run_id, run_type, kwargs, _describe_pause)
-        else:
-            self.end(run_id, run_type, kwargs, describe)
+        self.end(run_id, run_type, kwargs, describe)
 
     def point(self, run_id: UUID, event: str, fields: Mapping[str, object]) -> None:
         """Note a callback without duration on its run's span."""
@@ -382,7 +386,3 @@ def _end_open_runs_at_exit() -> None:
     """Before the provider's own exit handler, which is older than the spans made with it."""
     atexit.unregister(_end_open_runs)
     atexit.register(_end_open_runs)
-
-
-def _describe_pause(_: OpenRun, said: Attributes) -> None:
-    said[names.INTERRUPTED] = True

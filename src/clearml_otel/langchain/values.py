@@ -15,6 +15,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias, cast
 
+from clearml_otel.langchain.inline_data import without_base64
+
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
 MAX_TEXT: Final = 262_144
@@ -53,6 +55,7 @@ _TEXT_SECRET: Final = re.compile(
 _compact: Final = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, separators=(",", ":")
 ).encode
+_ADDRESS: Final = re.compile(" at 0x[0-9a-fA-F]{4,}")  # a default repr's, new in every process
 _LARGEST_INT: Final = 1 << 63
 _NODE: Final = 8  # what an element costs of the total, besides its text
 
@@ -64,7 +67,11 @@ def is_secret_key(key: str) -> bool:
 
 
 def clean_text(text: str, limit: int = MAX_TEXT) -> str:
-    """Text that every encoder takes: no lone surrogates, no URL credentials, bounded length."""
+    """Text that every encoder takes: no lone surrogates, no URL credentials, bounded length.
+
+    Files in it, in base64, are told by their size.
+    """
+    text = without_base64(text)
     length = len(text)
     if length > 2 * limit:
         text = text[: 2 * limit]
@@ -116,16 +123,21 @@ def to_text(value: object) -> str:
     return clean_text(value) if type(value) is str else to_json(value)
 
 
-def plain(value: object) -> Json:
-    """Any value as what JSON knows, bounded in depth and size, secrets hidden."""
-    return _Encoder().encode(value, 0, ())
+def plain(value: object, total: int = MAX_TOTAL) -> Json:
+    """Any value as what JSON knows, bounded in depth and size, secrets hidden.
+
+    Args:
+        value: the value.
+        total: characters of it with everything in it, about.
+    """
+    return _Encoder(total).encode(value, 0, ())
 
 
 class _Encoder:
     """Encodes one value; counts what it spends, so that shared parts do not multiply."""
 
-    def __init__(self) -> None:
-        self._left = MAX_TOTAL
+    def __init__(self, total: int) -> None:
+        self._left = total
 
     def encode(self, value: object, depth: int, parents: tuple[int, ...]) -> Json:
         self._left -= _NODE
@@ -158,7 +170,9 @@ class _Encoder:
         if fields is not None:
             return self._object(fields, *inner)
         elements = _elements(value)
-        return self._text(str(value)) if elements is None else self._array(elements, *inner)
+        if elements is None:
+            return self._text(_ADDRESS.sub("", str(value)))
+        return self._array(elements, *inner)
 
     def _text(self, text: str) -> str:
         text = clean_text(text, max(0, min(MAX_TEXT, self._left)))

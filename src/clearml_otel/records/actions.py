@@ -22,6 +22,8 @@ _POINT_COUNTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "agent_finish": ("ends", "agent_ends"),
     "retry": (),
     "custom_event": (),
+    "interrupt": (),
+    "resume": (),
 }
 _STARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "llm": ("starts", "llm_starts"),
@@ -122,13 +124,14 @@ def point_action(run: Run, point: Point) -> Action:
 def end_action(run: Run, call_usage: Usage) -> Action:
     """The ``on_…_end`` or ``on_…_error`` of a run."""
     if run.failed:
-        error: Fields = {"error_type": run.error_type, "error_message": run.error_message}
-        rows: tuple[tuple[Fields, Fields], ...] = (({"name": run.name}, error),)
+        error = {"error_type": run.error_type, "error_message": run.error_message}
+        tail: Fields = {**error, **_streaming(run)}
+        rows: tuple[tuple[Fields, Fields], ...] = (({"name": run.name}, tail),)
     elif run.kind == "llm":
         rows = tuple(_generation_row(run, item, call_usage) for item in run.generations)
     else:
         column = {"chain": "outputs", "tool": "output", "retriever": "documents"}[run.kind]
-        rows = (({column: run.output}, {}),)
+        rows = (({column: run.output}, _present({"artifact": run.artifact})),)
     return Action(
         name=f"on_{run.kind}_error" if run.failed else f"on_{run.kind}_end",
         run=run,
@@ -155,8 +158,18 @@ def _generation_row(run: Run, generation: Generation, usage: Usage) -> tuple[Fie
         "generation_info_finish_reason": generation.finish_reason,
         "generation_info_logprobs": generation.logprobs,
         **{metric_column(name): value for name, value in generation.readability.items()},
+        **_present({"tool_calls": generation.tool_calls, "reasoning": generation.reasoning}),
+        **_streaming(run),
     }
     return head, tail
+
+
+def _streaming(run: Run) -> Fields:
+    """What there is to say of an answer that came in tokens."""
+    if not run.stream_tokens:
+        return {}
+    first = run.time_to_first_chunk_s
+    return _present({"stream_tokens": run.stream_tokens, "time_to_first_token_s": first})
 
 
 def _group(run: Run, phase: str) -> tuple[str, str] | None:

@@ -53,6 +53,11 @@ ACTION: Final = (
     "documents",
     "attempt",
     "data",
+    "tool_calls",
+    "reasoning",
+    "artifact",
+    "stream_tokens",
+    "time_to_first_token_s",
 )
 SESSION: Final = (
     "prompt_step",

@@ -57,7 +57,7 @@ def _status(run: Run) -> str:
 
 
 def _lost(run: Run) -> str | None:
-    """What the SDK's span limits, or LangChain, kept from us."""
+    """What span limits, LangChain or our own size limit kept from us: the run is told in part."""
     span = run.span
     losses = [
         f"{count} {what}"
@@ -68,6 +68,8 @@ def _lost(run: Run) -> str | None:
         )
         if count
     ]
+    if run.truncated:
+        losses.append(f"cut: {' '.join(run.truncated)}")
     return ", ".join(losses) or None
 
 

@@ -69,9 +69,9 @@ def test_a_chat_is_what_langchain_prints_of_it() -> None:
         ),
         (
             [{"role": "user", "parts": [{"type": "blob", "mime_type": "image/png"}]}],
-            "Human: [blob image/png]",
+            "Human: [image/png]",
         ),
-        ([{"role": "user", "parts": [{"type": "uri", "modality": "image"}]}], "Human: [uri image]"),
+        ([{"role": "user", "parts": [{"type": "uri", "modality": "image"}]}], "Human: [image]"),
         ([{"role": "user", "parts": [{}]}], "Human: [part]"),
         ([{"role": "assistant", "parts": [{"type": "reasoning", "content": "hm"}]}], "AI: hm"),
     ],

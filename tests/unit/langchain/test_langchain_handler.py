@@ -385,7 +385,7 @@ def test_a_failing_tool(tracing: Traced) -> None:
 
     with pytest.raises(ToolException):
         StructuredTool.from_function(fail).invoke("x", tracing.config)
-    assert tracing.one().attributes[names.ERROR_TYPE] == "ToolException"
+    assert tracing.one().attributes[names.ERROR_TYPE] == "langchain_core.tools.base.ToolException"
     assert tracing.actions == ["on_tool_start", "on_tool_error"]
 
 

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from langchain_core.agents import AgentAction, AgentFinish
 from langchain_core.documents import Document
 from langchain_core.messages import (
@@ -17,15 +19,18 @@ from langchain_core.messages import (
     ToolMessage,
 )
 from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
+from langgraph.types import Command, Send
 from pydantic import BaseModel
 
-from clearml_otel.langchain.inputs import (
-    chain_input,
-    chain_output,
-    documents_json,
-    tool_input,
-    tool_output,
-)
+from clearml_otel import attributes as names
+from clearml_otel.langchain.documents import documents_json
+from clearml_otel.langchain.inputs import chain_input, chain_output
+from clearml_otel.langchain.tool_results import tool_output, tool_request, tool_results
+from support.examples import examples
+
+
+def tool_input(input_str: object, inputs: object) -> str:
+    return dict(tool_request(input_str, inputs))[names.TOOL_INPUT]
 
 
 class Answer(BaseModel):
@@ -59,7 +64,7 @@ TOOL_CALL = {"name": "search", "args": {"q": "x"}, "id": "call_1", "type": "tool
         ([SystemMessage("be short"), HumanMessage("hi")], "hi"),
         ({"messages": [HumanMessage("first"), HumanMessage("second")]}, "second"),
         ({"messages": []}, "[]"),
-        ({"messages": [("user", "hi")]}, '[["user","hi"]]'),
+        ({"messages": [("user", "hi")]}, "hi"),
         ({"messages": [{"role": "user", "content": "hi"}]}, "hi"),
         ({"messages": [{"role": "user"}]}, '[{"role":"user"}]'),
         (StringPromptValue(text="the prompt"), "the prompt"),
@@ -103,8 +108,7 @@ def test_chain_output(value: object, wanted: str) -> None:
 
 def test_a_message_of_tool_calls_only_still_says_what_it_is() -> None:
     said = chain_output(AIMessage("", tool_calls=[TOOL_CALL]))
-    assert "search" in said
-    assert "call_1" in said
+    assert said == '[tool call search({"q": "x"})]'
 
 
 def test_an_agents_action_as_output() -> None:
@@ -170,7 +174,7 @@ def test_a_tools_only_argument_may_be_a_secret() -> None:
     [
         ("42", "42"),
         (42, "42"),
-        ({"a": 1}, "1"),
+        ({"a": 1}, '{"a":1}'),
         ({"a": 1, "b": 2}, '{"a":1,"b":2}'),
         ([1, 2], "[1,2]"),
         (None, "null"),
@@ -204,3 +208,53 @@ def test_documents() -> None:
 @pytest.mark.parametrize("value", [[], (), None, 3, {"a": 1}, "a text"], ids=repr)
 def test_documents_of_any_kind(value: object) -> None:
     assert json.loads(documents_json(value)) == (list(value) if value == () else value)
+
+
+# -- any value ---------------------------------------------------------------------------
+
+leaves = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=9),
+    st.binary(max_size=9),
+    st.builds(HumanMessage, st.text(max_size=9)),
+    st.builds(SystemMessage, st.text(max_size=9)),
+    st.builds(lambda: AIMessage("", tool_calls=[TOOL_CALL])),
+    st.builds(lambda text: ToolMessage(text, tool_call_id="c"), st.text(max_size=9)),
+    st.builds(Document, st.text(max_size=9)),
+    st.builds(lambda text: AgentFinish({"output": text}, "log"), st.text(max_size=9)),
+    st.builds(lambda: AgentAction("t", {"q": 1}, "log")),
+    st.builds(lambda text: StringPromptValue(text=text), st.text(max_size=9)),
+    st.builds(lambda text: Send("node", text), st.text(max_size=9)),
+    st.builds(object),
+)
+KEYS = [
+    "input", "messages", "output", "role", "type", "content", "parts", "tool_calls", "name",
+    "data", "kwargs", "id", "raw", "parsed", "structured_response", "history", "any", "api_key",
+]  # fmt: skip
+values = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.tuples(st.sampled_from(["human", "user", "x"]), inner),
+        st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+        st.builds(lambda update: Command(goto="x", update=update), inner),
+    ),
+    max_leaves=8,
+)
+
+
+@given(values)
+@examples(500)
+def test_any_value_has_a_text(value: Any) -> None:
+    for render in (chain_input, chain_output, tool_output):
+        text = render(value)
+        assert isinstance(text, str)
+        assert "object at 0x" not in text
+        text.encode("utf-8")
+    json.loads(documents_json(value))
+    for key, said in tool_results(value):
+        assert key.startswith(("gen_ai.", "langchain."))
+        said.encode("utf-8")

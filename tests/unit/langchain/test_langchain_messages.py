@@ -115,7 +115,13 @@ def test_invalid_tool_calls_are_told() -> None:
         "type": "invalid_tool_call",
     }
     (part,) = parts(AIMessage("", invalid_tool_calls=[call]))
-    assert part == {"type": "tool_call", "name": "f", "arguments": "{not json", "id": "c"}
+    assert part == {
+        "type": "tool_call",
+        "name": "f",
+        "arguments": "{not json",
+        "id": "c",
+        "error": "bad",
+    }
 
 
 def test_secrets_in_tool_arguments_are_hidden() -> None:
