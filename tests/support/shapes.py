@@ -127,9 +127,7 @@ class Shapes:
             witnessed: whether the tests' own witness hears all that is recorded.
         """
         bare = outcome(program)
-        LangChainInstrumentor().instrument(
-            tracer_provider=self.provider, complexity_metrics=False
-        )
+        LangChainInstrumentor().instrument(tracer_provider=self.provider, complexity_metrics=False)
         try:
             # the handler that LangChain is given, found through LangChain
             (handler,) = spanning(CallbackManager([]))

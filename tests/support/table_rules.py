@@ -32,9 +32,18 @@ _RAISES = {
     "on_custom_event": (),
 }
 _COUNTERS = (
-    "starts ends errors text_ctr chain_starts chain_ends llm_starts llm_ends tool_starts"
-    " tool_ends agent_ends"
-).split()
+    "starts",
+    "ends",
+    "errors",
+    "text_ctr",
+    "chain_starts",
+    "chain_ends",
+    "llm_starts",
+    "llm_ends",
+    "tool_starts",
+    "tool_ends",
+    "agent_ends",
+)
 
 
 def assert_sound(spans: Sequence[SpanRecord], tables: SessionTables) -> None:

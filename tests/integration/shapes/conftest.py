@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -40,7 +39,9 @@ def assert_published(files: SessionFiles, spans: list[SpanRecord]) -> None:
     """Every run and every action record is in the session's tables."""
     wanted = [build_tables(members) for members in group_sessions(spans).values()]
     assert sorted(cells(files, "Runs", "run_id")) == sorted(
-        str(row[tables.runs.columns.index("run_id")]) for tables in wanted for row in tables.runs.rows
+        str(row[tables.runs.columns.index("run_id")])
+        for tables in wanted
+        for row in tables.runs.rows
     )
     assert sorted(cells(files, "Action Records", "action")) == sorted(
         str(record["action"]) for tables in wanted for record in tables.records

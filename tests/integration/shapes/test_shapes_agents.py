@@ -59,10 +59,8 @@ def test_an_agent_with_a_tool(shape: Shapes, how: str) -> None:
         return last(await agent(LOOK, SUNNY).ainvoke(ASKED))
 
     async def astream() -> str:
-        found: Any = {}
-        async for found in agent(LOOK, SUNNY).astream(ASKED, stream_mode="values"):
-            pass
-        return last(found)
+        states = agent(LOOK, SUNNY).astream(ASKED, stream_mode="values")
+        return last([state async for state in states][-1])
 
     def stream() -> str:
         return last(list(agent(LOOK, SUNNY).stream(ASKED, stream_mode="values"))[-1])
@@ -129,7 +127,8 @@ def test_tools_at_once(shape: Shapes, how: str) -> None:
     both = AIMessage(
         "",
         tool_calls=[
-            {"name": "weather", "args": {"city": city}, "id": f"c{city}"} for city in ("Paris", "Rome")
+            {"name": "weather", "args": {"city": city}, "id": f"c{city}"}
+            for city in ("Paris", "Rome")
         ],
     )
 
@@ -163,7 +162,9 @@ class Mood(BaseModel):
 
 def test_a_structured_answer(shape: Shapes) -> None:
     def program() -> object:
-        helper = agent(calling("Mood", word="cheerful"), tools=[], response_format=ToolStrategy(Mood))
+        helper = agent(
+            calling("Mood", word="cheerful"), tools=[], response_format=ToolStrategy(Mood)
+        )
         return helper.invoke(ASKED)["structured_response"]
 
     seen = shape(program)
@@ -270,7 +271,11 @@ def test_an_agent_as_a_tool(shape: Shapes) -> None:
         """Knows."""
         return last(agent(SUNNY, tools=[], name="expert").invoke({"messages": question}))
 
-    seen = shape(lambda: last(agent(calling("expert", question="sky?"), "Done.", tools=[expert]).invoke(ASKED)))
+    seen = shape(
+        lambda: last(
+            agent(calling("expert", question="sky?"), "Done.", tools=[expert]).invoke(ASKED)
+        )
+    )
     assert seen.result == "Done."
     assert seen.io("expert", 0) == ("sky?", "It is sunny.")
     inner = next(run for run in seen.runs if run["name"] == "expert" and run["type"] == "chain")

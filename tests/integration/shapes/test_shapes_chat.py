@@ -21,7 +21,12 @@ from support.scripted_models import ScriptedChatModel
 from support.shape_parts import USAGE, TurnsModel, calling, weather
 from support.shapes import Raised, Shapes
 
-CONVERSATION = [SystemMessage("Be brief."), HumanMessage("hi"), AIMessage("hello"), HumanMessage("why?")]
+CONVERSATION = [
+    SystemMessage("Be brief."),
+    HumanMessage("hi"),
+    AIMessage("hello"),
+    HumanMessage("why?"),
+]
 AS_TEXT = "System: Be brief.\nHuman: hi\nAI: hello\nHuman: why?"
 INPUTS: dict[str, Any] = {
     "messages": CONVERSATION,
@@ -122,7 +127,11 @@ def test_a_fallback(shape: Shapes) -> None:
 
     seen = shape(program)
     assert seen.result == "never"
-    assert seen.outline == ["chain RunnableWithFallbacks", "  llm TurnsModel", "  llm FakeListChatModel"]
+    assert seen.outline == [
+        "chain RunnableWithFallbacks",
+        "  llm TurnsModel",
+        "  llm FakeListChatModel",
+    ]
     assert seen.io("RunnableWithFallbacks") == ("q", "never")
     assert seen.pairs == [("Human: q", None), ("Human: q", "never")]
     assert seen.end("TurnsModel")["error_message"] == "down"
@@ -151,7 +160,9 @@ def test_a_rate_limit(shape: Shapes) -> None:
 def test_a_configurable_model(shape: Shapes) -> None:
     def program() -> list[object]:
         model = TurnsModel(turns=["one"]).configurable_alternatives(
-            ConfigurableField(id="which"), default_key="first", second=FakeListChatModel(responses=["two"])
+            ConfigurableField(id="which"),
+            default_key="first",
+            second=FakeListChatModel(responses=["two"]),
         )
         chosen = {"configurable": {"which": "second"}}
         return [model.invoke("q").content, model.invoke("q", chosen).content]
@@ -181,7 +192,12 @@ def test_requested_tools_stand_on_the_answers_row(shape: Shapes) -> None:
     seen = shape(program)
     assert seen.result[0]["args"] == {"city": "Paris"}
     (part,) = output_parts(seen.span("TurnsModel"))
-    assert part == {"type": "tool_call", "id": "c7", "name": "weather", "arguments": {"city": "Paris"}}
+    assert part == {
+        "type": "tool_call",
+        "id": "c7",
+        "name": "weather",
+        "arguments": {"city": "Paris"},
+    }
     row = repr(seen.end("TurnsModel"))
     assert "weather" in row
     assert "Paris" in row
@@ -237,7 +253,11 @@ def test_a_json_answer(shape: Shapes) -> None:
 
     seen = shape(program)
     assert seen.result == {"a": [1, 2]}
-    assert seen.outline == ["chain RunnableSequence", "  llm FakeListChatModel", "  chain JsonOutputParser"]
+    assert seen.outline == [
+        "chain RunnableSequence",
+        "  llm FakeListChatModel",
+        "  chain JsonOutputParser",
+    ]
     assert seen.pairs == [("Human: q", '{"a": [1, 2]}')]
     assert "[1,2]" in seen.io("JsonOutputParser")[1].replace(" ", "")
 

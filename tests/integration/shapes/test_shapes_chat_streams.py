@@ -107,7 +107,10 @@ def test_a_streamed_tool_call(shape: Shapes) -> None:
     def program() -> object:
         found: Any = None
         calls = [
-            AIMessageChunk("", tool_call_chunks=[tool_call_chunk(name="weather", args='{"ci', id="c1", index=0)]),
+            AIMessageChunk(
+                "",
+                tool_call_chunks=[tool_call_chunk(name="weather", args='{"ci', id="c1", index=0)],
+            ),
             AIMessageChunk("", tool_call_chunks=[tool_call_chunk(args='ty": "Rome"}', index=0)]),
         ]
         for chunk in TurnsModel(pieces=calls).stream("sun?"):

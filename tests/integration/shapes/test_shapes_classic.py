@@ -53,7 +53,13 @@ def test_an_llm_chain(shape: Shapes) -> None:
     seen = shape(quietly(lambda: asking("Tell of {topic}.").invoke({"topic": "bears"})["text"]))
     assert seen.result == "echo Tell of bears."
     assert seen.outline == ["chain LLMChain", "  llm ScriptedLLM"]
-    assert seen.actions == ["on_chain_start", "on_text", "on_llm_start", "on_llm_end", "on_chain_end"]
+    assert seen.actions == [
+        "on_chain_start",
+        "on_text",
+        "on_llm_start",
+        "on_llm_end",
+        "on_chain_end",
+    ]
     assert seen.io("LLMChain") == ("bears", "echo Tell of bears.")
     assert "Tell of bears." in seen.rows("on_text")[0]["text"]
     assert seen.records[-1]["text_ctr"] == 1
@@ -82,7 +88,10 @@ def test_a_conversation(shape: Shapes) -> None:
 
     seen = shape(quietly(program))
     assert seen.result == ["Hello.", "Fine."]
-    assert [seen.io("ConversationChain", nth) for nth in (0, 1)] == [("hi", "Hello."), ("how?", "Fine.")]
+    assert [seen.io("ConversationChain", nth) for nth in (0, 1)] == [
+        ("hi", "Hello."),
+        ("how?", "Fine."),
+    ]
     assert "AI: Hello." in seen.pairs[1][0]
 
 
@@ -109,7 +118,9 @@ def test_sequential_chains(shape: Shapes) -> None:
 
 def test_a_simple_sequential_chain(shape: Shapes) -> None:
     def program() -> object:
-        return SimpleSequentialChain(chains=[asking("A {x}"), asking("B {y}")]).invoke("q")["output"]
+        return SimpleSequentialChain(chains=[asking("A {x}"), asking("B {y}")]).invoke("q")[
+            "output"
+        ]
 
     seen = shape(quietly(program))
     assert seen.io("SimpleSequentialChain") == ("q", "echo B echo A q")
@@ -118,7 +129,9 @@ def test_a_simple_sequential_chain(shape: Shapes) -> None:
 def test_questions_about_documents(shape: Shapes) -> None:
     def program() -> object:
         model = TurnsModel(turns=["Honey."])
-        return RetrievalQA.from_chain_type(llm=model, retriever=Library()).invoke("bears?")["result"]
+        return RetrievalQA.from_chain_type(llm=model, retriever=Library()).invoke("bears?")[
+            "result"
+        ]
 
     seen = shape(quietly(program))
     assert seen.io("RetrievalQA") == ("bears?", "Honey.")
@@ -175,7 +188,9 @@ def test_an_agent_that_calls_tools(shape: Shapes) -> None:
             [("human", "{input}"), MessagesPlaceholder("agent_scratchpad")]
         )
         agent = create_tool_calling_agent(TurnsModel(turns=turns), [weather], prompt)
-        return AgentExecutor(agent=agent, tools=[weather]).invoke({"input": "How is Paris?"})["output"]
+        return AgentExecutor(agent=agent, tools=[weather]).invoke({"input": "How is Paris?"})[
+            "output"
+        ]
 
     seen = shape(quietly(program))
     assert seen.io("AgentExecutor") == ("How is Paris?", "It is sunny.")

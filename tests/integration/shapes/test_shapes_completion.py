@@ -66,7 +66,9 @@ def test_generate(shape: Shapes, how: str) -> None:
     async def agenerate() -> list[str]:
         return texts(await model().agenerate(["hi", "x", "hi"]))
 
-    seen = shape(agenerate if how == "agenerate" else lambda: texts(model().generate(["hi", "x", "hi"])))
+    seen = shape(
+        agenerate if how == "agenerate" else lambda: texts(model().generate(["hi", "x", "hi"]))
+    )
     assert seen.result == ["hello", "echo x", "hello"]
     assert seen.pairs == [("hi", "hello"), ("x", "echo x"), ("hi", "hello")]
     assert [row["step"] for row in seen.records] == [1, 1, 1, 2, 2, 2]

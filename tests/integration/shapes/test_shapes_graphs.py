@@ -65,7 +65,11 @@ def test_a_model_in_a_node(shape: Shapes) -> None:
         model = TurnsModel(turns=["Because."])
         made.add_node("answer", lambda state: {"messages": [model.invoke(state["messages"])]})
         made.add_edge(START, "answer")
-        return made.compile().invoke({"messages": [{"role": "user", "content": "why?"}]})["messages"][-1].content
+        return (
+            made.compile()
+            .invoke({"messages": [{"role": "user", "content": "why?"}]})["messages"][-1]
+            .content
+        )
 
     seen = shape(program)
     assert seen.result == "Because."
@@ -146,7 +150,10 @@ def test_a_pause_and_its_end(shape: Shapes) -> None:
         app = asks.compile(checkpointer=InMemorySaver())
         config: Any = {"configurable": {"thread_id": "t-1"}}
         paused = app.invoke(ASKED, config)
-        return [paused["__interrupt__"][0].value, app.invoke(Command(resume="Ann"), config)["found"]]
+        return [
+            paused["__interrupt__"][0].value,
+            app.invoke(Command(resume="Ann"), config)["found"],
+        ]
 
     seen = shape(program)
     assert seen.result == ["Your name?", ["Ann"]]

@@ -45,7 +45,9 @@ def step(name: str, work: Any) -> Runnable[Any, Any]:
 
 def test_a_string_prompt(shape: Shapes) -> None:
     def program() -> str:
-        return (PromptTemplate.from_template("Tell of {topic}.") | ScriptedLLM()).invoke({"topic": "bears"})
+        return (PromptTemplate.from_template("Tell of {topic}.") | ScriptedLLM()).invoke(
+            {"topic": "bears"}
+        )
 
     seen = shape(program)
     assert seen.result == "echo Tell of bears."
@@ -57,7 +59,9 @@ def test_a_string_prompt(shape: Shapes) -> None:
 
 def test_a_chat_prompt(shape: Shapes) -> None:
     def program() -> str:
-        prompt = ChatPromptTemplate.from_messages([("system", "Be {how}."), ("human", "{question}")])
+        prompt = ChatPromptTemplate.from_messages(
+            [("system", "Be {how}."), ("human", "{question}")]
+        )
         model = FakeListChatModel(responses=["Because."])
         return (prompt | model | StrOutputParser()).invoke({"how": "brief", "question": "why?"})
 
@@ -78,7 +82,9 @@ def test_a_few_shot_prompt(shape: Shapes) -> None:
             suffix="{word} -",
             input_variables=["word"],
         )
-        return (prompt | ScriptedLLM(answers={"hot - cold\n\nbig -": ["small"]})).invoke({"word": "big"})
+        return (prompt | ScriptedLLM(answers={"hot - cold\n\nbig -": ["small"]})).invoke(
+            {"word": "big"}
+        )
 
     seen = shape(program)
     assert seen.result == "small"
@@ -111,7 +117,9 @@ def test_a_sequence(shape: Shapes, how: str) -> None:
 @pytest.mark.parametrize("how", ["invoke", "ainvoke"])
 def test_parallel_branches(shape: Shapes, how: str) -> None:
     def both() -> Runnable[Any, Any]:
-        return RunnableParallel(left=step("left", lambda x: x + 1), right=step("right", lambda x: x - 1))
+        return RunnableParallel(
+            left=step("left", lambda x: x + 1), right=step("right", lambda x: x - 1)
+        )
 
     async def ainvoke() -> object:
         return await both().ainvoke(5)
@@ -155,7 +163,9 @@ def test_a_passthrough_that_assigns(shape: Shapes) -> None:
 
 def test_a_router(shape: Shapes) -> None:
     def program() -> object:
-        router = RouterRunnable(runnables={"add": step("add", lambda x: x + 1), "no": step("no", str)})
+        router = RouterRunnable(
+            runnables={"add": step("add", lambda x: x + 1), "no": step("no", str)}
+        )
         return router.invoke({"key": "add", "input": 1})
 
     seen = shape(program)
@@ -194,7 +204,9 @@ def test_a_chain_that_is_tried_again(shape: Shapes) -> None:
                 raise error
             return x
 
-        retried = RunnableLambda(flaky).with_retry(wait_exponential_jitter=False, stop_after_attempt=3)
+        retried = RunnableLambda(flaky).with_retry(
+            wait_exponential_jitter=False, stop_after_attempt=3
+        )
         return retried.invoke("q")
 
     seen = shape(program)
@@ -322,7 +334,11 @@ def test_a_log_of_a_stream(shape: Shapes) -> None:
         return parts[0]
 
     seen = shape(program)
-    assert seen.outline == ["chain RunnableSequence", "  llm FakeListChatModel", "  chain StrOutputParser"]
+    assert seen.outline == [
+        "chain RunnableSequence",
+        "  llm FakeListChatModel",
+        "  chain StrOutputParser",
+    ]
     assert seen.pairs == [("Human: q", "hi")]
 
 
@@ -361,7 +377,9 @@ def test_a_message_history(shape: Shapes) -> None:
     def program() -> list[str]:
         with warnings.catch_warnings(action="ignore"):
             histories: dict[str, InMemoryChatMessageHistory] = {}
-            prompt = ChatPromptTemplate.from_messages([MessagesPlaceholder("past"), ("human", "{input}")])
+            prompt = ChatPromptTemplate.from_messages(
+                [MessagesPlaceholder("past"), ("human", "{input}")]
+            )
             talk = RunnableWithMessageHistory(
                 prompt | TurnsModel(turns=["hello", "fine"]),
                 lambda session_id: histories.setdefault(session_id, InMemoryChatMessageHistory()),
@@ -382,7 +400,9 @@ def test_a_message_history(shape: Shapes) -> None:
 
 def test_an_error_in_the_middle(shape: Shapes) -> None:
     def program() -> object:
-        return (step("fine", str) | step("broken", lambda x: 1 / len(x[1:])) | step("never", str)).invoke("q")
+        return (
+            step("fine", str) | step("broken", lambda x: 1 / len(x[1:])) | step("never", str)
+        ).invoke("q")
 
     seen = shape(program)
     assert seen.result == Raised("ZeroDivisionError", "division by zero")
@@ -396,5 +416,8 @@ def test_an_error_in_the_middle(shape: Shapes) -> None:
     ]
     for name in ("broken", "RunnableSequence"):
         end = seen.end(name)
-        assert (end["error_type"], end["error_message"]) == ("ZeroDivisionError", "division by zero")
+        assert (end["error_type"], end["error_message"]) == (
+            "ZeroDivisionError",
+            "division by zero",
+        )
     assert seen.records[-1]["errors"] == 2

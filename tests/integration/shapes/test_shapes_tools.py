@@ -285,9 +285,7 @@ def test_a_chain_as_a_tool(shape: Shapes) -> None:
     def program() -> object:
         chain = weather | StrOutputParser()
         with warnings.catch_warnings(action="ignore"):
-            as_tool = chain.as_tool(
-                name="forecast", description="Tells.", arg_types={"city": str}
-            )
+            as_tool = chain.as_tool(name="forecast", description="Tells.", arg_types={"city": str})
         assert "Tells." in render_text_description([as_tool])
         return as_tool.invoke({"city": "Rome"})
 

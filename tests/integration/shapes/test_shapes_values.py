@@ -108,7 +108,9 @@ class Grumpy:
 
 
 def test_an_object_that_cannot_be_read(shape: Shapes) -> None:
-    seen = shape(lambda: RunnableLambda(lambda x: "ok").with_config(run_name="made").invoke(Grumpy()))
+    seen = shape(
+        lambda: RunnableLambda(lambda x: "ok").with_config(run_name="made").invoke(Grumpy())
+    )
     assert seen.result == "ok"
     assert "Grumpy" in seen.start("made")["input"]
 
@@ -223,7 +225,10 @@ def test_answers_that_are_hardly_any(shape: Shapes, answer: str) -> None:
 
 def test_a_prompt_of_nothing(shape: Shapes) -> None:
     def program() -> list[object]:
-        return [ScriptedLLM(answers={"": ["a"]}).invoke(""), TurnsModel(turns=["b"]).invoke([HumanMessage("")]).content]
+        return [
+            ScriptedLLM(answers={"": ["a"]}).invoke(""),
+            TurnsModel(turns=["b"]).invoke([HumanMessage("")]).content,
+        ]
 
     seen = shape(program)
     assert [answer for _, answer in seen.pairs] == ["a", "b"]
@@ -233,7 +238,13 @@ def test_metadata_and_tags_of_every_kind(shape: Shapes) -> None:
     def program() -> object:
         config: Any = {
             "tags": ["täg", "a\ud800b"],
-            "metadata": {"n": 10**30, "nan": float("nan"), "grumpy": Grumpy(), "nothing": None, "bytes": b"x"},
+            "metadata": {
+                "n": 10**30,
+                "nan": float("nan"),
+                "grumpy": Grumpy(),
+                "nothing": None,
+                "bytes": b"x",
+            },
         }
         return RunnableLambda(lambda x: x).with_config(run_name="made").invoke("q", config)
 
@@ -243,23 +254,23 @@ def test_metadata_and_tags_of_every_kind(shape: Shapes) -> None:
 
 
 def test_an_error_that_cannot_be_read(shape: Shapes) -> None:
-    class Silent(Exception):
+    class SilentError(Exception):
         def __str__(self) -> str:
             raise RuntimeError("no words")
 
     def program() -> str:
         def fail(_: object) -> None:
-            raise Silent
+            raise SilentError
 
         try:
             RunnableLambda(fail).with_config(run_name="made").invoke("q")
-        except Silent:
+        except SilentError:
             return "raised"
         return "not raised"
 
     seen = shape(program)
     assert seen.result == "raised"
-    assert seen.end("made")["error_type"].endswith("Silent")
+    assert seen.end("made")["error_type"].endswith("SilentError")
 
 
 def test_an_error_with_a_long_message(shape: Shapes) -> None:
