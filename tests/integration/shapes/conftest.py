@@ -1,4 +1,4 @@
-"""Each shape's program and records; and all the shapes of a module through ClearML's door."""
+"""Each shape's program and records; and all of them together through ClearML's door."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.session_files import SessionFiles, read_zip, the_only_zip
 from support.shapes import Shapes, no_complaints
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shapes]:
     """A provider whose spans end in an offline session, which must hold every run."""
     folder = tmp_path_factory.mktemp("shapes")
