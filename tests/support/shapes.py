@@ -14,6 +14,7 @@ from typing import Any
 from langchain_core.callbacks import CallbackManager
 from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from clearml_otel.langchain import LangChainInstrumentor, LangChainSpanHandler
@@ -163,6 +164,14 @@ class Shapes:
         if witnessed:
             assert_as_heard(seen.heard, seen.tables)
         return seen
+
+
+def shapes_in_memory(**limits: Any) -> Shapes:
+    """On a provider of its own that publishes nothing; keywords are the provider's."""
+    provider = TracerProvider(shutdown_on_exit=False, **limits)
+    exporter = InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    return Shapes(provider, exporter)
 
 
 def spanning(manager: Any) -> list[LangChainSpanHandler]:

@@ -7,10 +7,12 @@ import gc
 from typing import Any
 
 import pytest
+from langchain_core.documents import Document
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.outputs import ChatResult
+from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from pydantic import Field
@@ -45,7 +47,7 @@ async def cancelled(work: Any, begun: asyncio.Event) -> str:
     return "ran to its end"
 
 
-NO_END = "LangChain calls nobody when an awaited model is cancelled, and the run stays open"
+NO_END = "LangChain calls nobody when a model or retriever is cancelled, and the run stays open"
 
 
 @pytest.mark.xfail(strict=True, reason=NO_END)
@@ -72,6 +74,32 @@ def test_a_cancelled_chain(shape: Shapes) -> None:
     assert seen.outline == ["chain RunnableSequence", "  chain first", "  llm Waiting"]
     assert seen.end("RunnableSequence")["error_type"] == "CancelledError"
     assert seen.run("Waiting")["status"] in {"error", "unfinished"}
+
+
+class Looking(BaseRetriever):
+    """Finds nothing, ever; or is stopped by a key."""
+
+    begun: Any = None
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+        raise KeyboardInterrupt
+
+    async def _aget_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+        self.begun.set()
+        await asyncio.Event().wait()
+        return []
+
+
+@pytest.mark.xfail(strict=True, reason=NO_END)
+@pytest.mark.parametrize("how", ["interrupted", "cancelled"])
+def test_a_retriever_that_is_stopped(shape: Shapes, how: str) -> None:
+    async def cancel() -> str:
+        begun = asyncio.Event()
+        return await cancelled(Looking(begun=begun).ainvoke("q"), begun)
+
+    seen = shape(cancel if how == "cancelled" else lambda: Looking().invoke("q"), witnessed=False)
+    assert seen.outline == ["retriever Looking"]
+    assert seen.run("Looking")["status"] in {"error", "unfinished"}
 
 
 def test_a_cancelled_tool(shape: Shapes) -> None:
