@@ -10,7 +10,6 @@ import asyncio
 import json
 import sys
 import traceback
-import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
