@@ -54,7 +54,8 @@ def assert_sound(spans: Sequence[SpanRecord], tables: SessionTables) -> None:
     for span in runs:
         parent = by_id.get(str(span.attributes.get(names.RUN_PARENT_ID)))
         if parent is not None:
-            assert (span.trace_id, span.parent_span_id) == (parent.trace_id, parent.span_id)
+            assert span.trace_id == parent.trace_id
+            assert _run_above(span, spans) == parent.span_id
         assert span.dropped_attributes == span.dropped_events == 0
     records = tables.records
     steps = [step for step, _ in groupby(record["step"] for record in records)]
@@ -63,6 +64,15 @@ def assert_sound(spans: Sequence[SpanRecord], tables: SessionTables) -> None:
     for row in _rows(tables.runs):
         if row["start_step"] is not None and row["end_step"] is not None:
             assert row["start_step"] < row["end_step"]
+
+
+def _run_above(span: SpanRecord, spans: Sequence[SpanRecord]) -> str | None:
+    """The nearest run's span above; the application's own spans may be in between."""
+    others = {each.span_id: each for each in spans if names.RUN_ID not in each.attributes}
+    above = span.parent_span_id
+    while above in others:
+        above = others[above].parent_span_id
+    return above
 
 
 def _assert_recounted(records: Iterable[dict[str, Any]]) -> None:

@@ -152,6 +152,7 @@ def test_a_span_in_a_tool_below_an_agents_chain(shape: Shapes, tracer: trace.Tra
     assert seen.outline == ["chain outer", "  tool work"]
 
 
+@pytest.mark.xfail(strict=True, reason=SEAM)
 def test_a_chain_below_an_applications_span_in_a_tool(shape: Shapes, tracer: trace.Tracer) -> None:
     @tool("work")
     def work(x: str) -> str:
@@ -160,8 +161,9 @@ def test_a_chain_below_an_applications_span_in_a_tool(shape: Shapes, tracer: tra
             return ScriptedLLM().invoke(x)
 
     seen = shape(lambda: work.invoke("q"))
-    # a run's parent is the run above it
     assert seen.outline == ["tool work", "  llm ScriptedLLM"]
+    assert_child(seen, "work")
+    assert seen.span("ScriptedLLM").parent_span_id == named(seen, "mine").span_id
 
 
 # -- spans made around runs ------------------------------------------------------------------

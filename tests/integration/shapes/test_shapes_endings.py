@@ -72,7 +72,7 @@ def test_a_cancelled_chain(shape: Shapes) -> None:
     seen = shape(program, witnessed=False)
     assert seen.result == "cancelled"
     assert seen.outline == ["chain RunnableSequence", "  chain first", "  llm Waiting"]
-    assert seen.end("RunnableSequence")["error_type"] == "CancelledError"
+    assert seen.end("RunnableSequence")["error_type"].endswith("CancelledError")
     assert seen.run("Waiting")["status"] in {"error", "unfinished"}
 
 
@@ -118,7 +118,7 @@ def test_a_cancelled_tool(shape: Shapes) -> None:
     seen = shape(program)
     assert seen.result == "cancelled"
     assert seen.actions == ["on_tool_start", "on_tool_error"]
-    assert seen.end("wait")["error_type"] == "CancelledError"
+    assert seen.end("wait")["error_type"].endswith("CancelledError")
 
 
 def test_a_time_limit(shape: Shapes) -> None:
@@ -136,7 +136,7 @@ def test_a_time_limit(shape: Shapes) -> None:
     seen = shape(program)
     assert seen.result == "too late"
     assert seen.actions == ["on_chain_start", "on_chain_error"]
-    assert seen.end("forever")["error_type"] == "CancelledError"
+    assert seen.end("forever")["error_type"].endswith("CancelledError")
 
 
 def test_a_cancelled_stream(shape: Shapes) -> None:
@@ -173,13 +173,13 @@ def test_more_than_an_exception_in_a_tool(shape: Shapes, error: type[BaseExcepti
     assert seen.result == Raised(error.__name__, "stop")
     assert seen.end("outer")["action"] == "on_chain_error"
     assert seen.run("stop")["status"] in {"error", "unfinished"}
-    assert seen.end("outer")["error_type"] == error.__name__
+    assert seen.end("outer")["error_type"].endswith(error.__name__)
 
 
 def test_more_than_an_exception_in_a_model(shape: Shapes) -> None:
     seen = shape(lambda: TurnsModel(turns=[KeyboardInterrupt("stop")]).invoke("q"))
     assert seen.result == Raised("KeyboardInterrupt", "stop")
-    assert seen.end("TurnsModel")["error_type"] == "KeyboardInterrupt"
+    assert seen.end("TurnsModel")["error_type"].endswith("KeyboardInterrupt")
 
 
 def pieces() -> TurnsModel:
@@ -231,7 +231,7 @@ def test_a_stream_closed_from_another_task(shape: Shapes) -> None:
 
     seen = shape(program)
     assert seen.result == "a"
-    assert seen.end("TurnsModel")["error_type"] == "GeneratorExit"
+    assert seen.end("TurnsModel")["error_type"].endswith("GeneratorExit")
 
 
 def test_a_batch_whose_other_member_fails(shape: Shapes) -> None:
