@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import logging
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -218,6 +219,14 @@ def no_complaints() -> Iterator[None]:
     finally:
         logging.getLogger().removeHandler(listener)
     assert said == []
+
+
+@contextmanager
+def warnings_ignored() -> Iterator[None]:
+    """For what LangChain calls old, or too new."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def dicts(table: Table) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import RunnableLambda
 
 from support.shape_parts import USAGE, TurnsModel
-from support.shapes import Raised, Seen, Shapes
+from support.shapes import Raised, Seen, Shapes, warnings_ignored
 
 
 def pieces() -> list[AIMessageChunk]:
@@ -78,7 +77,7 @@ def test_events_v2(shape: Shapes) -> None:
 @pytest.mark.xfail(strict=True, reason="on_stream_event is not counted as a streamed token")
 def test_events_v3(shape: Shapes) -> None:
     def program() -> list[str]:
-        with warnings.catch_warnings(action="ignore"):
+        with warnings_ignored():
             events = TurnsModel(pieces=pieces()).stream_events("q", version="v3")
             return [event["event"] for event in events]
 
@@ -91,7 +90,7 @@ def test_events_v3(shape: Shapes) -> None:
 @pytest.mark.xfail(strict=True, reason="a second end of a run makes a second span")
 def test_events_v3_async(shape: Shapes) -> None:
     async def program() -> list[str]:
-        with warnings.catch_warnings(action="ignore"):
+        with warnings_ignored():
             stream = await TurnsModel(pieces=pieces()).astream_events("q", version="v3")
             return [event["event"] async for event in stream]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +25,7 @@ from langchain_core.tools import Tool
 
 from support.scripted_models import ScriptedLLM
 from support.shape_parts import Library, TurnsModel, calling, weather
-from support.shapes import Raised, Shapes
+from support.shapes import Raised, Shapes, warnings_ignored
 
 REACT = PromptTemplate.from_template("{tools} {tool_names}\nQuestion: {input}\n{agent_scratchpad}")
 LOOK = "I should look.\nAction: weather\nAction Input: Paris"
@@ -37,7 +36,7 @@ def quietly(program: Callable[[], Any]) -> Callable[[], Any]:
     """These classes say that they are old."""
 
     def run() -> Any:
-        with warnings.catch_warnings(action="ignore"):
+        with warnings_ignored():
             return program()
 
     return run
@@ -152,7 +151,7 @@ def react(**fields: Any) -> AgentExecutor:
 @pytest.mark.parametrize("how", ["invoke", "ainvoke", "stream"])
 def test_a_react_agent(shape: Shapes, how: str) -> None:
     async def ainvoke() -> object:
-        with warnings.catch_warnings(action="ignore"):
+        with warnings_ignored():
             return (await react().ainvoke({"input": "How is Paris?"}))["output"]
 
     programs: dict[str, Any] = {

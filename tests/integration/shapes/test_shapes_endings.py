@@ -129,7 +129,7 @@ def test_a_time_limit(shape: Shapes) -> None:
 
         try:
             await asyncio.wait_for(RunnableLambda(forever).ainvoke("q"), 0.01)
-        except TimeoutError:
+        except asyncio.TimeoutError:
             return "too late"
         return "in time"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from operator import itemgetter
 from typing import Any
@@ -33,7 +32,7 @@ from langchain_core.runnables.history import RunnableWithMessageHistory
 from clearml_otel import attributes as names
 from support.scripted_models import ScriptedLLM
 from support.shape_parts import TurnsModel
-from support.shapes import Raised, Shapes
+from support.shapes import Raised, Shapes, warnings_ignored
 
 
 def step(name: str, work: Any) -> Runnable[Any, Any]:
@@ -329,7 +328,7 @@ def test_two_streams_by_turns(shape: Shapes) -> None:
 def test_a_log_of_a_stream(shape: Shapes) -> None:
     async def program() -> str:
         sequence = FakeListChatModel(responses=["hi"]) | StrOutputParser()
-        with warnings.catch_warnings(action="ignore"):
+        with warnings_ignored():
             parts = [str(patch.ops[0]["op"]) async for patch in sequence.astream_log("q")]
         return parts[0]
 
@@ -375,7 +374,7 @@ def test_tags_and_metadata_reach_the_runs_below(shape: Shapes) -> None:
 
 def test_a_message_history(shape: Shapes) -> None:
     def program() -> list[str]:
-        with warnings.catch_warnings(action="ignore"):
+        with warnings_ignored():
             histories: dict[str, InMemoryChatMessageHistory] = {}
             prompt = ChatPromptTemplate.from_messages(
                 [MessagesPlaceholder("past"), ("human", "{input}")]

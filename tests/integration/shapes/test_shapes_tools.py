@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from typing import Annotated, Any
 
 import pytest
@@ -29,7 +28,7 @@ from pydantic import BaseModel, Field
 
 from clearml_otel import attributes as names
 from support.shape_parts import Library, tide, weather
-from support.shapes import Raised, Shapes
+from support.shapes import Raised, Shapes, warnings_ignored
 
 
 def call(name: str, /, **arguments: Any) -> dict[str, Any]:
@@ -284,7 +283,7 @@ def test_a_retriever_as_a_tool(shape: Shapes) -> None:
 def test_a_chain_as_a_tool(shape: Shapes) -> None:
     def program() -> object:
         chain = weather | StrOutputParser()
-        with warnings.catch_warnings(action="ignore"):
+        with warnings_ignored():
             as_tool = chain.as_tool(name="forecast", description="Tells.", arg_types={"city": str})
         assert "Tells." in render_text_description([as_tool])
         return as_tool.invoke({"city": "Rome"})
