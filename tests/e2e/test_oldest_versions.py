@@ -1,4 +1,4 @@
-"""The page on the oldest supported LangChain and OpenTelemetry, in an environment of their own."""
+"""The page and twenty shapes on the oldest LangChain and OpenTelemetry, in an environment apart."""
 
 from __future__ import annotations
 
@@ -35,23 +35,36 @@ def oldest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
-@pytest.mark.slow
-def test_the_page(oldest: Path, tmp_path: Path) -> None:
+def run(command: list[Path | str], folder: Path) -> str:
+    """What a program prints; it must end well."""
     done = subprocess.run(
-        [oldest, TESTS / "support" / "page_program.py", GOLDEN_FILE, "folded"],
-        cwd=tmp_path,
+        command,
+        cwd=folder,
         env={
             **os.environ,
             "CLEARML_OFFLINE_MODE": "1",
-            "CLEARML_CACHE_DIR": str(tmp_path / "cache"),
-            "HOME": str(tmp_path),
+            "CLEARML_CACHE_DIR": str(folder / "cache"),
+            "HOME": str(folder),
         },
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_shapes(oldest: Path, tmp_path: Path) -> None:
+    printed = run([oldest, TESTS / "support" / "oldest_shapes_program.py"], tmp_path)
+    held, _, total, _ = printed.split()[-4:]
+    assert held == total == "20"
+
+
+@pytest.mark.slow
+def test_the_page(oldest: Path, tmp_path: Path) -> None:
+    run([oldest, TESTS / "support" / "page_program.py", GOLDEN_FILE, "folded"], tmp_path)
     session = read_zip(the_only_zip(tmp_path / "cache"))
     golden = json.loads(GOLDEN_FILE.read_text())
     llm = session.table("Action Records", "simple_sequential")
