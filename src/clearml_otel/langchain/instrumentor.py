@@ -20,6 +20,9 @@ from clearml_otel.readability import ENGINE, Measurer
 class LangChainInstrumentor(BaseInstrumentor):
     """OpenTelemetry instrumentation of LangChain: one span a run.
 
+    What a run's code does happens inside of its span: HTTP, database and the application's own
+    spans become its children, also in LangGraph's nodes, threads, tasks and streams.
+
     ``instrument()`` takes ``tracer_provider`` (the global one by default), ``complexity_metrics``
     (readability of every answer, True by default) with ``readability`` (the engine) and
     ``readability_max_words``, ``evaluation_events`` (off) with ``logger_provider``, and
