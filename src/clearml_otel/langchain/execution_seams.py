@@ -44,6 +44,7 @@ class Seam:
 _CONTEXT: Final = Seam("_set_config_context", wrap.child_context)
 # in versions that import the function by name
 _CONTEXT_BY_NAME: Final = Seam("_set_config_context", wrap.child_context, always=False)
+_WITH_CHAINS: Final = ("langchain", "langchain_classic")  # until 0.3, and since 1.0
 _CLASSIC_CHAIN: Final = (
     Seam("Chain.invoke", wrap.call_of("chain")),
     Seam("Chain.ainvoke", wrap.async_call_of("chain")),
@@ -96,8 +97,7 @@ SEAMS: Final[Mapping[str, tuple[Seam, ...]]] = MappingProxyType(
             Seam("AsyncCallbackManager.on_tool_start", wrap.async_start_of("tool")),
             Seam("AsyncCallbackManager.on_chain_start", wrap.async_start_of("chain")),
         ),
-        "langchain.chains.base": _CLASSIC_CHAIN,
-        "langchain_classic.chains.base": _CLASSIC_CHAIN,
+        **{f"{package}.chains.base": _CLASSIC_CHAIN for package in _WITH_CHAINS},
         "langgraph.pregel": _GRAPH,
         "langgraph.pregel.main": _GRAPH,
     }

@@ -21,6 +21,9 @@ from clearml_otel.readability import Measurer
 class LangChainInstrumentor(BaseInstrumentor):
     """OpenTelemetry instrumentation of LangChain: one span a run.
 
+    What a run's code does happens inside of its span: HTTP, database and the application's own
+    spans become its children, also in LangGraph's nodes, threads, tasks and streams.
+
     ``instrument()`` takes the keywords of
     :class:`~clearml_otel.langchain.options.InstrumentationOptions`; ``uninstrument()`` removes
     this layer only and ends open spans.
@@ -76,17 +79,20 @@ class _Layer:
             change.undo()
 
     def _adding(self, function: Function) -> Function:
-        """For the managers' constructor: every manager gets the handler, a few a run."""
-        handler, init = self._handler, unbound(function)
+        """For the managers' constructor: every manager gets the handler, a dozen a run."""
+        ours, init = self._handler, unbound(function)
 
         @wraps(function)
         def __init__(manager: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
             init(manager, *args, **kwargs)
-            if handler.spans.active and not _has_active(manager, handler):
+            handlers = manager.handlers
+            if ours in handlers or not ours.spans.active:
+                return
+            if not (handlers and any(_is_active(handler) for handler in handlers)):
                 # new lists: the old ones may be the caller's
-                manager.handlers = [*manager.handlers, handler]
-                if handler not in manager.inheritable_handlers:
-                    manager.inheritable_handlers = [*manager.inheritable_handlers, handler]
+                manager.handlers = [*handlers, ours]
+                if ours not in manager.inheritable_handlers:
+                    manager.inheritable_handlers = [*manager.inheritable_handlers, ours]
 
         return __init__
 
@@ -109,10 +115,3 @@ class _Layer:
 
 def _is_active(handler: object) -> bool:
     return isinstance(handler, LangChainSpanHandler) and handler.spans.active
-
-
-def _has_active(manager: Any, ours: LangChainSpanHandler) -> bool:
-    for handler in manager.handlers:  # noqa: SIM110 - costs half of any(), several times a run
-        if handler is ours or _is_active(handler):
-            return True
-    return False

@@ -11,7 +11,7 @@ from contextvars import ContextVar, Token
 from typing import Final, Protocol
 
 from opentelemetry.context import Context, attach, create_key, detach, get_current
-from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, Span, get_current_span, set_span_in_context
 
 from clearml_otel.langchain import inference_context
 from clearml_otel.langchain.runs import OpenRun
@@ -50,17 +50,17 @@ def below(run: OpenRun, current: Context) -> Context:
         run: the run above.
         current: the current context.
     """
-    span = current.get(_SPAN_KEY)
-    if isinstance(span, Span) and current.get(_RUN_KEY) is run and _is_inside(span, run.span):
+    span = get_current_span(current)
+    if span is run.span or (current.get(_RUN_KEY) is run and _is_inside(span, run.span)):
         return current
     return set_span_in_context(run.span, current)
 
 
 def _is_inside(span: Span, run_span: Span) -> bool:
+    """Whether it is a span of the application's in the run, neither ended nor of another trace."""
     scope = getattr(span, "instrumentation_scope", None)
     return (
-        span is not run_span
-        and span.is_recording()
+        span.is_recording()
         and span.get_span_context().trace_id == run_span.get_span_context().trace_id
         and getattr(scope, "name", None) not in _BESIDE_US
     )
