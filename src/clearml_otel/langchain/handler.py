@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, cast
-from uuid import UUID
+from uuid import UUID, uuid4
 from weakref import WeakSet
 
 from langchain_core.agents import AgentAction, AgentFinish
@@ -18,10 +18,11 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import LLMResult
 from opentelemetry._logs import LoggerProvider
-from opentelemetry.trace import TracerProvider
+from opentelemetry.trace import NoOpTracerProvider, TracerProvider
 
 from clearml_otel import attributes as names
 from clearml_otel.capture import capture_from
+from clearml_otel.diagnostics import report
 from clearml_otel.langchain import inputs as io
 from clearml_otel.langchain import tool_results
 from clearml_otel.langchain.batches import BatchTracker
@@ -106,6 +107,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
         self._asked_json = partial(conversations_json, capture_bytes=capture_media)
         self._answered_json = partial(output_messages_json, capture_bytes=capture_media)
         self._batches = BatchTracker()
+        self.id = uuid4().hex
         _handlers.add(self)
 
     def after_fork(self) -> None:
@@ -120,6 +122,10 @@ class LangChainSpanHandler(BaseCallbackHandler):
     def __deepcopy__(self, memo: dict[int, Any]) -> LangChainSpanHandler:
         """Likewise; locks and open spans could not be copied anyway."""
         return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled models keep their handler too, in this process; elsewhere it records nothing."""
+        return _unpickled, (self.id,)
 
     # -- models ---------------------------------------------------------------------------
 
@@ -377,6 +383,20 @@ class LangChainSpanHandler(BaseCallbackHandler):
         yield from scorer.attributes(metrics, later and self.spans.content.on_spans)
         if self._evaluation_events is not None:
             self._evaluation_events.emit(run.span, metrics, said.get(names.RESPONSE_ID))
+
+
+def _unpickled(handler_id: str) -> LangChainSpanHandler:
+    for handler in list(_handlers):
+        if handler.id == handler_id:
+            return handler
+    report(
+        "handler.unpickled",
+        "a callback handler was unpickled in another process than its own and records nothing "
+        "there; make a handler in each process",
+    )
+    handler = LangChainSpanHandler(NoOpTracerProvider())
+    handler.spans.close()
+    return handler
 
 
 def _after_fork() -> None:

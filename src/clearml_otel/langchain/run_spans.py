@@ -51,7 +51,7 @@ DescribeEnd: TypeAlias = "Callable[[OpenRun, Attributes], None]"
 # at the start of each model's run, to keep its own instrumentations of providers quiet
 _SUPPRESS_KEY: Final = "suppress_instrumentation"
 _MODELS: Final = frozenset({"llm", "chat_model"})
-_MOST_GIVEN_UP: Final = 1_000
+_MOST_ENDED: Final = 1_000
 _MOST_EVENTS: Final = 100
 """Events of one span; the SDK keeps the last 128 and forgets the first ones."""
 # of a point's fields, those that say what kind it is; they are kept where content is not
@@ -93,7 +93,8 @@ class RunSpans:
         self._runs = OpenRuns(self._put_out)
         # of pauses, which every run above tells again
         self._noted_pauses: WeakSet[BaseException] = WeakSet()
-        self._given_up: deque[UUID] = deque(maxlen=_MOST_GIVEN_UP)
+        # the last ones: LangChain sends a second end of some runs that are cancelled
+        self._ended: deque[int] = deque(maxlen=_MOST_ENDED)
         self._active = True
         self._process_ends = False
         _all.add(self)
@@ -208,9 +209,10 @@ class RunSpans:
         """
         run = self._runs.pop(run_id)
         if run is None:
-            if not self._active or self._process_ends or run_id in self._given_up:
+            if not self._active or self._process_ends or run_id.int in self._ended:
                 return
             run = self._unseen_start(run_id, run_type, kwargs)
+        self._ended.append(run_id.int)
         span = run.span
         said: Attributes = {names.END_SEQ: next_seq()}
         end_ns, end_s = time.time_ns(), time.monotonic()
@@ -246,7 +248,6 @@ class RunSpans:
         """End the run, if it is open, with an error; a callback that comes yet is ignored."""
         run = self._runs.get(run_id)
         if run is not None:
-            self._given_up.append(run_id)
             self.fail(run_id, run.run_type, {}, error)
 
     def fail(

@@ -82,30 +82,17 @@ FORMS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        "text",
-        pytest.param(
-            "tuple",
-            marks=pytest.mark.xfail(strict=True, reason="the question of a (role, text) pair"),
-        ),
-        "dictionary",
-        "earlier turns",
-    ],
-)
+@pytest.mark.parametrize("form", ["text", "tuple", "dictionary", "earlier turns"])
 def test_the_question_whatever_its_form(shape: Shapes, form: str) -> None:
     seen = shape(lambda: last(agent("It is sunny.").invoke({"messages": FORMS[form]})))
     assert seen.io("LangGraph") == (QUESTION, "It is sunny.")
 
 
-@pytest.mark.xfail(strict=True, reason="the answer inside a list of Commands")
 def test_a_model_nodes_answer_is_its_output(shape: Shapes) -> None:
     seen = shape(lambda: last(agent("It is sunny.").invoke(ASKED)))
     assert seen.io("model") == (QUESTION, "It is sunny.")
 
 
-@pytest.mark.xfail(strict=True, reason="requested tools are not on the answer's row")
 def test_the_requested_tool_stands_on_the_models_row(shape: Shapes) -> None:
     row = repr(shape(lambda: last(agent(LOOK, SUNNY).invoke(ASKED))).end("TurnsModel"))
     assert "weather" in row

@@ -182,7 +182,6 @@ class Person(BaseModel):
     age: int
 
 
-@pytest.mark.xfail(strict=True, reason="requested tools are not on the answer's row")
 def test_requested_tools_stand_on_the_answers_row(shape: Shapes) -> None:
     def program() -> object:
         turn = calling("weather", "c7", city="Paris")
@@ -203,7 +202,6 @@ def test_requested_tools_stand_on_the_answers_row(shape: Shapes) -> None:
     assert "Paris" in row
 
 
-@pytest.mark.xfail(strict=True, reason="requested tools are not on the answer's row")
 def test_invalid_tool_calls_stand_there_too(shape: Shapes) -> None:
     def program() -> object:
         call = {"name": "weather", "args": "{oops", "id": "c1", "error": "no JSON"}
@@ -330,7 +328,6 @@ def test_media_are_told_by_kind_and_size(shape: Shapes, kind: str) -> None:
     assert parts[1]["modality"] in {"image", "file", "document", "audio"}
 
 
-@pytest.mark.xfail(strict=True, reason="media are told without hash and decoded size")
 @pytest.mark.parametrize("kind", MEDIA)
 def test_media_are_told_by_hash(shape: Shapes, kind: str) -> None:
     _, parts = shown(shape, MEDIA[kind][0])

@@ -74,7 +74,6 @@ def test_events_v2(shape: Shapes) -> None:
     assert seen.tokens == [(5, 2, 7)]
 
 
-@pytest.mark.xfail(strict=True, reason="on_stream_event is not counted as a streamed token")
 def test_events_v3(shape: Shapes) -> None:
     def program() -> list[str]:
         with warnings_ignored():
@@ -87,7 +86,6 @@ def test_events_v3(shape: Shapes) -> None:
     assert_streamed(seen, 2)
 
 
-@pytest.mark.xfail(strict=True, reason="a second end of a run makes a second span")
 def test_events_v3_async(shape: Shapes) -> None:
     async def program() -> list[str]:
         with warnings_ignored():
@@ -101,7 +99,6 @@ def test_events_v3_async(shape: Shapes) -> None:
     assert_streamed(seen, 2)
 
 
-@pytest.mark.xfail(strict=True, reason="requested tools are not on the answer's row")
 def test_a_streamed_tool_call(shape: Shapes) -> None:
     def program() -> object:
         found: Any = None

@@ -20,8 +20,6 @@ from support.scripted_models import ScriptedChatModel, ScriptedLLM
 from support.shape_parts import TurnsModel
 from support.shapes import Seen, Shapes
 
-SEAM = "nothing is current while a run executes"
-
 
 @pytest.fixture
 def tracer(shape: Shapes) -> trace.Tracer:
@@ -48,7 +46,6 @@ def touch(tracer: trace.Tracer, name: str = "mine") -> None:
 # -- spans made inside runs ----------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason=SEAM)
 @pytest.mark.parametrize("how", ["invoke", "ainvoke", "async"])
 def test_a_span_in_a_tool(shape: Shapes, tracer: trace.Tracer, how: str) -> None:
     @tool("work")
@@ -71,7 +68,6 @@ def test_a_span_in_a_tool(shape: Shapes, tracer: trace.Tracer, how: str) -> None
     assert_child(seen, "work")
 
 
-@pytest.mark.xfail(strict=True, reason=SEAM)
 @pytest.mark.parametrize("how", ["invoke", "ainvoke", "stream", "astream", "batch"])
 def test_a_span_in_a_chat_model(shape: Shapes, tracer: trace.Tracer, how: str) -> None:
     def model() -> TurnsModel:
@@ -109,7 +105,6 @@ class Asking(ScriptedLLM):
         return super()._generate(*args, **kwargs)
 
 
-@pytest.mark.xfail(strict=True, reason=SEAM)
 @pytest.mark.parametrize("how", ["invoke", "ainvoke"])
 def test_a_span_in_a_completion_model(shape: Shapes, tracer: trace.Tracer, how: str) -> None:
     async def ainvoke() -> str:
@@ -127,7 +122,6 @@ class Searching(BaseRetriever):
         return []
 
 
-@pytest.mark.xfail(strict=True, reason=SEAM)
 @pytest.mark.parametrize("how", ["invoke", "ainvoke"])
 def test_a_span_in_a_retriever(shape: Shapes, tracer: trace.Tracer, how: str) -> None:
     async def ainvoke() -> object:
@@ -137,7 +131,6 @@ def test_a_span_in_a_retriever(shape: Shapes, tracer: trace.Tracer, how: str) ->
     assert_child(seen, "Searching")
 
 
-@pytest.mark.xfail(strict=True, reason=SEAM)
 def test_a_span_in_a_tool_below_an_agents_chain(shape: Shapes, tracer: trace.Tracer) -> None:
     @tool("work")
     def work(x: str) -> str:
@@ -152,7 +145,6 @@ def test_a_span_in_a_tool_below_an_agents_chain(shape: Shapes, tracer: trace.Tra
     assert seen.outline == ["chain outer", "  tool work"]
 
 
-@pytest.mark.xfail(strict=True, reason=SEAM)
 def test_a_chain_below_an_applications_span_in_a_tool(shape: Shapes, tracer: trace.Tracer) -> None:
     @tool("work")
     def work(x: str) -> str:
@@ -266,7 +258,6 @@ def test_a_stream_that_ends_in_another_thread_leaves_nothing_there(
     assert shape(program).result == [False]
 
 
-@pytest.mark.xfail(strict=True, reason=SEAM)
 def test_a_task_started_by_a_tool_outlives_it(shape: Shapes, tracer: trace.Tracer) -> None:
     """A fire-and-forget task has the context of the tool, and its own chain is still a tree."""
 

@@ -47,10 +47,6 @@ async def cancelled(work: Any, begun: asyncio.Event) -> str:
     return "ran to its end"
 
 
-NO_END = "LangChain calls nobody when a model or retriever is cancelled, and the run stays open"
-
-
-@pytest.mark.xfail(strict=True, reason=NO_END)
 def test_a_cancelled_model(shape: Shapes) -> None:
     async def program() -> str:
         begun = asyncio.Event()
@@ -62,7 +58,6 @@ def test_a_cancelled_model(shape: Shapes) -> None:
     assert seen.run("Waiting")["status"] in {"error", "unfinished"}
 
 
-@pytest.mark.xfail(strict=True, reason=NO_END)
 def test_a_cancelled_chain(shape: Shapes) -> None:
     async def program() -> str:
         begun = asyncio.Event()
@@ -90,7 +85,6 @@ class Looking(BaseRetriever):
         return []
 
 
-@pytest.mark.xfail(strict=True, reason=NO_END)
 @pytest.mark.parametrize("how", ["interrupted", "cancelled"])
 def test_a_retriever_that_is_stopped(shape: Shapes, how: str) -> None:
     async def cancel() -> str:

@@ -206,9 +206,6 @@ def test_a_pickled_model_is_recorded_by_the_instrumentor(shape: Shapes) -> None:
     assert shape(program).pairs == [("q", "echo q")]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a handler cannot be pickled: it holds locks", raises=TypeError
-)
 def test_a_model_with_a_handler_can_be_pickled() -> None:
     provider, _ = memory_provider()
     model = ScriptedLLM(callbacks=[LangChainSpanHandler(provider)])

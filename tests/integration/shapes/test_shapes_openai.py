@@ -101,7 +101,6 @@ def test_a_chain(shape: Shapes) -> None:
     assert seen.outline[2] == "  llm ChatOpenAI"
 
 
-@pytest.mark.xfail(strict=True, reason="requested tools are not on the answer's row")
 def test_a_requested_tool(shape: Shapes) -> None:
     seen = shape(lambda: chat().bind_tools([weather]).invoke("weather?").tool_calls[0]["args"])
     assert seen.result == {"city": "Paris"}
