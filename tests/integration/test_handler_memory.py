@@ -43,7 +43,7 @@ def test_ten_thousand_traces_leave_nothing() -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     LangChainInstrumentor().instrument(tracer_provider=provider, complexity_metrics=False)
     try:
-        (handler,) = spanning(CallbackManager([]))
+        (handler,) = spanning(CallbackManager.configure())
         with nothing_left_behind(handler):
             traces(100)
             tracemalloc.start()
@@ -127,7 +127,7 @@ def test_an_end_that_comes_too_late_makes_no_second_row_of_the_start() -> None:
 
 def test_an_end_without_a_start_is_a_record(caplog: pytest.LogCaptureFixture) -> None:
     made = traced()
-    (run,) = CallbackManager([]).on_llm_start({"name": "llm"}, ["q"])
+    (run,) = CallbackManager.configure().on_llm_start({"name": "llm"}, ["q"])
     run.handlers.append(made.handler)  # as langchain-ai/langchain#39633 leaves out the start
     run.on_llm_end(LLMResult(generations=[[Generation(text="an answer")]]))
     assert made.actions == ["on_llm_end"]

@@ -132,7 +132,7 @@ class Shapes:
         LangChainInstrumentor().instrument(tracer_provider=self.provider, complexity_metrics=False)
         try:
             # the handler that LangChain is given, found through LangChain
-            (handler,) = spanning(CallbackManager([]))
+            (handler,) = spanning(CallbackManager.configure())
             return self._observe(bare, handler, program, (), witnessed)
         finally:
             LangChainInstrumentor().uninstrument()

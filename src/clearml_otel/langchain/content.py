@@ -67,7 +67,11 @@ class Content:
         if not (self.on_spans or (self.in_events and where in _IN_EVENTS)):
             return
         try:
-            self._keep(attributes, where, render(*values))
+            text = render(*values)
+            if self._redact is None and len(text) <= SHORTEST_LIMIT:
+                attributes[where] = text
+            else:
+                self._keep(attributes, where, text)
         except Exception as error:  # noqa: BLE001 - an application's objects may raise anything
             report_error(where, error)
 
@@ -90,7 +94,10 @@ class Content:
             return
         try:
             for where, text in find(*values):
-                self._keep(attributes, where, text)
+                if self._redact is None and len(text) <= SHORTEST_LIMIT:
+                    attributes[where] = text
+                else:
+                    self._keep(attributes, where, text)
         except Exception as error:  # noqa: BLE001 - an application's objects may raise anything
             report_error(what, error)
 

@@ -12,14 +12,14 @@ from typing import Final
 
 _LONG: Final = 512
 """Characters of base64 inside a text that are no word, path or identifier any more."""
-_WHOLE: Final = 256
-"""Characters of a text that is base64 and nothing else."""
+SHORTEST_BASE64: Final = 256
+"""Characters of a text that is base64 and nothing else; no shorter one is looked at."""
 _STEP: Final = _LONG // 2  # a run of 512 holds one whole block that begins at a multiple of 256
 _LETTERS: Final = r"[A-Za-z0-9+/_\-\r\n]"
 _BLOCK: Final = re.compile(_LETTERS + f"{{{_STEP}}}")
 # tried where a run begins only: from each of its letters it would take the square of its length
 _RUN: Final = re.compile(f"(?<!{_LETTERS}){_LETTERS}{{{_LONG},}}={{0,2}}")
-_ALONE: Final = re.compile(_LETTERS + f"{{{_WHOLE},}}={{0,2}}\\s*")
+_ALONE: Final = re.compile(_LETTERS + f"{{{SHORTEST_BASE64},}}={{0,2}}\\s*")
 _DATA_URL: Final = re.compile(
     r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w.+-]+=[^;,\s]*)*;base64,([A-Za-z0-9+/_\-]*(?:=|%3D){0,2})"
 )
@@ -44,7 +44,7 @@ def without_base64(text: str) -> str:
     if ";base64," in text:
         text = _DATA_URL.sub(_url_told, text)
     length = len(text)
-    if length < _WHOLE:
+    if length < SHORTEST_BASE64:
         return text
     if length < _LONG:
         return _told(text) if _ALONE.fullmatch(text) else text

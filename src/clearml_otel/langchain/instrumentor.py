@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import wraps
-from typing import Any
+from contextvars import ContextVar
+from functools import cache, wraps
+from typing import Any, Final, cast
 
 from langchain_core.callbacks import BaseCallbackManager
+from langchain_core.tracers.context import register_configure_hook
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
 from clearml_otel.langchain.client_metrics import ClientMetrics
@@ -65,36 +67,17 @@ class _Layer:
     def __init__(self, handler: LangChainSpanHandler) -> None:
         self._handler = handler
         self._seams = ExecutionSeams(handler.spans)
-        self._changes = (
-            Change.made(BaseCallbackManager, "__init__", self._adding),
-            Change.made(BaseCallbackManager, "add_handler", self._giving_way),
-        )
+        self._change = Change.made(BaseCallbackManager, "add_handler", self._giving_way)
         self._seams.install()
+        _hook.handler = handler
+        _register_hook()
 
     def remove(self) -> None:
         """Stop making spans, also in managers that were made before; end the open ones."""
+        _hook.handler = None
         self._handler.spans.close()
         self._seams.remove()
-        for change in self._changes:
-            change.undo()
-
-    def _adding(self, function: Function) -> Function:
-        """For the managers' constructor: every manager gets the handler, a dozen a run."""
-        ours, init = self._handler, unbound(function)
-
-        @wraps(function)
-        def __init__(manager: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-            init(manager, *args, **kwargs)
-            handlers = manager.handlers
-            if ours in handlers or not ours.spans.active:
-                return
-            if not (handlers and any(_is_active(handler) for handler in handlers)):
-                # new lists: the old ones may be the caller's
-                manager.handlers = [*handlers, ours]
-                if ours not in manager.inheritable_handlers:
-                    manager.inheritable_handlers = [*manager.inheritable_handlers, ours]
-
-        return __init__
+        self._change.undo()
 
     def _giving_way(self, function: Function) -> Function:
         """For ``add_handler``: a handler passed by hand takes the run over."""
@@ -102,8 +85,14 @@ class _Layer:
 
         @wraps(function)
         def add_handler(manager: Any, handler: Any, *args: Any, **kwargs: Any) -> None:
-            if handler is not ours and _is_active(handler):
+            if handler is ours:
+                if not ours.spans.active or any(map(_is_active, manager.handlers)):
+                    return
                 # new lists: the managers of runs that go on may share the old ones
+                manager.handlers = [*manager.handlers, ours]
+                manager.inheritable_handlers = [*manager.inheritable_handlers, ours]
+                return
+            if _is_active(handler):
                 manager.handlers = [each for each in manager.handlers if each is not ours]
                 manager.inheritable_handlers = [
                     each for each in manager.inheritable_handlers if each is not ours
@@ -111,6 +100,30 @@ class _Layer:
             add(manager, handler, *args, **kwargs)
 
         return add_handler
+
+
+class _ConfigureHook:
+    """Stands in for the ``ContextVar`` of a LangChain configure hook.
+
+    LangChain asks it for a handler once a run, whenever the run's callbacks are put together. That
+    costs an eighth of a wrapper around the managers' constructor, of which there are a dozen a run.
+    """
+
+    def __init__(self) -> None:
+        self.handler: LangChainSpanHandler | None = None
+
+    def get(self) -> LangChainSpanHandler | None:
+        """The handler of the instrumentation, while it is on."""
+        return self.handler
+
+
+_hook: Final = _ConfigureHook()
+
+
+@cache
+def _register_hook() -> None:
+    """Once a process: LangChain has no way to take a hook away again."""
+    register_configure_hook(cast("ContextVar[Any]", _hook), inheritable=True)
 
 
 def _is_active(handler: object) -> bool:

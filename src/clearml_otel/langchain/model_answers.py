@@ -12,8 +12,7 @@ from langchain_core.outputs import LLMResult
 from clearml_otel import attributes as names
 from clearml_otel.langchain.guard import report_error
 from clearml_otel.langchain.mappings import fields_of, word
-from clearml_otel.langchain.messages import output_message
-from clearml_otel.langchain.values import Json, plain_json
+from clearml_otel.langchain.messages import answers_json
 
 _MODEL_KEYS: Final = ("model_name", "model", "model_id", "model_version")
 _ID_KEYS: Final = ("id", "response_id", "generation_id")
@@ -114,24 +113,15 @@ def response_attributes(answers: Answers) -> dict[str, Any]:
     return found
 
 
-def output_messages(answers: Answers, *, capture_bytes: bool = False) -> list[Json]:
+def output_messages_json(answers: Answers, *, capture_bytes: bool = False) -> str:
     """The answers as the convention's output messages; content.
 
     Args:
         answers: of one run.
         capture_bytes: whether files are kept with their bytes, base64-encoded.
     """
-    return [
-        output_message(
-            item.text, item.message, item.finish_reason or None, capture_bytes=capture_bytes
-        )
-        for item in answers.items
-    ]
-
-
-def output_messages_json(answers: Answers, *, capture_bytes: bool = False) -> str:
-    """Likewise, as the JSON that a span's attribute holds."""
-    return plain_json(output_messages(answers, capture_bytes=capture_bytes))
+    told = [(item.text, item.message, item.finish_reason or None) for item in answers.items]
+    return answers_json(told, capture_bytes=capture_bytes)
 
 
 def logprobs(answers: Answers) -> list[object]:

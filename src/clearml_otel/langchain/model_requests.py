@@ -116,7 +116,12 @@ def _read(given: Mapping[str, Any], found: Attributes) -> list[dict[str, Any]]:
             continue
         entry = _PARAMS.get(key)
         if entry is not None:
-            if entry[0] not in found:
+            attribute, reader = entry
+            if attribute in found:
+                continue
+            if reader is _double and type(value) is float:
+                found[attribute] = value
+            else:
                 _note(found, entry, value)
         elif key in _NESTED and type(value) is dict:
             nested.append(cast("dict[str, Any]", value))

@@ -45,6 +45,8 @@ def session_attributes(context: Context, metadata: Mapping[str, object]) -> dict
     if isinstance(name, str) and name:
         name = clean_text(name, 1_000)
         return {names.SESSION_NAME: name, names.SESSION_ID: name, names.CONVERSATION_ID: name}
+    if not metadata:
+        return {}
     for key in _METADATA_KEYS:
         if key in metadata and metadata[key] not in (None, ""):
             value = metadata[key]

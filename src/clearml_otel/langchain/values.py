@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias, cast
 
-from clearml_otel.langchain.inline_data import without_base64
+from clearml_otel.langchain.inline_data import SHORTEST_BASE64, without_base64
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
@@ -39,7 +39,7 @@ _URL_USERINFO: Final = re.compile(r"""(?<=://)[^/\s?#"'<>]+(?=@)""")
 _URL_SECRET: Final = re.compile(
     r"(?i)(?<=[?&])((?:api|access|secret)?[-_]?(?:key|token|secret|password)=)[^\s&#\"'<>]+"
 )
-_SECRET_WORDS: Final = ("key", "token", "secret", "authorization", "bearer ")
+_SECRET_WORDS: Final = ("key", "token", "secret", "authorization", "bearer ", "sk-")
 # a header, a bearer's token, a key of the widespread form, and a key assigned to its name
 _TEXT_SECRET: Final = re.compile(
     r"""(?ix)
@@ -71,28 +71,28 @@ def clean_text(text: str, limit: int = MAX_TEXT) -> str:
 
     Files in it, in base64, are told by their size.
     """
-    text = without_base64(text)
+    # each look costs next to nothing, and most texts need no more
+    if len(text) >= SHORTEST_BASE64 or ";base64," in text:
+        text = without_base64(text)
     length = len(text)
     if length > 2 * limit:
         text = text[: 2 * limit]
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode("utf-8")
     # before the cut, which may take away the sign that ends the credentials
+    if ":" in text or "=" in text or "sk-" in text or "earer " in text:
+        text = _without_secrets(text)
+    return text if length <= limit else f"{text[:limit]}{CUT_MARK}{length} characters]"
+
+
+def _without_secrets(text: str) -> str:
     if "://" in text:
         text = _URL_SECRET.sub(rf"\g<1>{HIDDEN}", _URL_USERINFO.sub(HIDDEN, text))
-    if _may_tell_secrets(text):
-        text = _TEXT_SECRET.sub(_hidden, text)
-    return f"{text[:limit]}{CUT_MARK}{length} characters]" if length > limit else text
-
-
-def _may_tell_secrets(text: str) -> bool:
-    """Whether the slow search is worth it; single characters are found in next to no time."""
-    if ("-" in text and "sk-" in text) or "earer " in text:
-        return True
-    if "=" not in text and ":" not in text:
-        return False
     lowered = text.lower()
-    return any(word in lowered for word in _SECRET_WORDS)
+    # several times faster than the search itself
+    if any(word in lowered for word in _SECRET_WORDS):
+        text = _TEXT_SECRET.sub(_hidden, text)
+    return text
 
 
 def _hidden(match: re.Match[str]) -> str:

@@ -194,7 +194,7 @@ def test_runs_below_a_constructors_handler_are_not_lost(
 def test_a_handler_added_to_a_manager_in_use_leaves_its_open_runs_alone(
     memory: tuple[TracerProvider, InMemorySpanExporter], exporter: InMemorySpanExporter
 ) -> None:
-    manager = CallbackManager(handlers=[])
+    manager = CallbackManager.configure()
     run = manager.on_chain_start(None, {"q": 1}, name="open")
     manager.add_handler(LangChainSpanHandler(memory[0]))
     run.on_chain_end({"a": 1})
@@ -206,9 +206,9 @@ def test_a_handler_added_to_a_manager_in_use_leaves_its_open_runs_alone(
 
 def test_the_callers_lists_are_left_alone(exporter: InMemorySpanExporter) -> None:
     handlers: list[Any] = []
-    inheritable: list[Any] = []
-    manager = CallbackManager(handlers, inheritable)
-    assert (handlers, inheritable) == ([], [])
+    inheritable = CallbackManager(handlers, handlers)
+    manager = CallbackManager.configure(inheritable)
+    assert (handlers, inheritable.handlers) == ([], [])
     assert len(manager.handlers) == len(manager.inheritable_handlers) == 1
 
 

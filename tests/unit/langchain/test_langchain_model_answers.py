@@ -14,7 +14,6 @@ from clearml_otel import attributes as names
 from clearml_otel.langchain.model_answers import (
     answers_of,
     logprobs,
-    output_messages,
     output_messages_json,
     response_attributes,
 )
@@ -83,7 +82,7 @@ def test_the_ids_that_langchain_makes_up_are_no_response_ids() -> None:
 
 def test_output_messages_of_several_generations() -> None:
     response = LLMResult(generations=[[Generation(text="a"), Generation(text="b")]])
-    told: Any = output_messages(answers_of(response))
+    told: Any = json.loads(output_messages_json(answers_of(response)))
     assert [message["parts"][0]["content"] for message in told] == ["a", "b"]
     assert json.loads(output_messages_json(answers_of(response))) == told
 
