@@ -44,6 +44,7 @@ _POINTS: Final[Mapping[str, tuple[PointKind, Mapping[str, str]]]] = {
     names.EVENT_INTERRUPT: ("interrupt", {"data": names.EVENT_INTERRUPT_VALUE}),
     names.EVENT_RESUME: ("resume", {"data": names.EVENT_RESUME_VALUE}),
 }
+_compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _NOT_METRICS: Final = frozenset(
     {
         names.READABILITY_ENGINE,
@@ -99,10 +100,24 @@ def read(span: SpanRecord) -> Run | None:
 
 
 def _input(kind: RunKind, attributes: Attributes) -> str | None:
+    if kind == "tool" and names.TOOL_INPUT not in attributes:
+        return _only_argument(_text(attributes, names.TOOL_CALL_ARGUMENTS))
     key = {"tool": names.TOOL_INPUT, "retriever": names.RETRIEVAL_QUERY}.get(
         kind, names.CHAIN_INPUT
     )
     return _text(attributes, key)
+
+
+def _only_argument(arguments: str | None) -> str | None:
+    """A tool's only argument as it is; several as their JSON."""
+    try:
+        known: object = json.loads(arguments or "")
+    except (ValueError, RecursionError):
+        return arguments
+    if not _is_object(known) or len(known) != 1:
+        return arguments
+    (only,) = known.values()
+    return only if isinstance(only, str) else _compact(only)
 
 
 def _output(kind: RunKind, attributes: Attributes) -> str | None:
@@ -113,11 +128,12 @@ def _output(kind: RunKind, attributes: Attributes) -> str | None:
 
 
 def _usage(attributes: Attributes) -> Usage:
-    return Usage(
-        _integer(attributes, names.USAGE_INPUT_TOKENS, names.OWN_USAGE_INPUT_TOKENS),
-        _integer(attributes, names.USAGE_OUTPUT_TOKENS, names.OWN_USAGE_OUTPUT_TOKENS),
-        _integer(attributes, names.USAGE_TOTAL_TOKENS),
-    )
+    asked = _integer(attributes, names.USAGE_INPUT_TOKENS, names.OWN_USAGE_INPUT_TOKENS)
+    answered = _integer(attributes, names.USAGE_OUTPUT_TOKENS, names.OWN_USAGE_OUTPUT_TOKENS)
+    total = _integer(attributes, names.USAGE_TOTAL_TOKENS)
+    if total is None and asked is not None and answered is not None:
+        total = asked + answered
+    return Usage(asked, answered, total)
 
 
 def _generations(attributes: Attributes) -> tuple[Generation, ...]:

@@ -81,6 +81,8 @@ class ClientMetrics:
     @property
     def enabled(self) -> bool:
         """Whether anybody collects metrics; costs next to nothing to ask."""
+        if time.monotonic() < self._next_look_s:
+            return self._instruments is not None
         try:
             return self._current() is not None
         except Exception as error:  # noqa: BLE001 - loading a provider may raise anything

@@ -22,7 +22,7 @@ from clearml_otel.langchain.values import (
 _MOST_METADATA: Final = 40  # a span keeps 128 attributes by default; the rest goes as one JSON
 _LONGEST_KEY: Final = 500  # characters
 _LONGEST_METADATA: Final = 4_000
-# by the model's attributes, and by the packages of the ClearML task
+# by the model's attributes and by the packages of the ClearML task; or always the same
 _SAID_ELSEWHERE: Final = frozenset(
     {
         "ls_provider",
@@ -31,6 +31,7 @@ _SAID_ELSEWHERE: Final = frozenset(
         "ls_temperature",
         "ls_max_tokens",
         "ls_stop",
+        "ls_integration",
         "lc_versions",
     }
 )

@@ -116,8 +116,8 @@ def usage_attributes(answers: Answers) -> dict[str, int]:
     """The token counts of a call: the message's own where there are, else those told beside it.
 
     Input counts include what was read from and written to a cache, and output counts include
-    reasoning, as the GenAI conventions want it. A missing total is added up. Counts of 0 are kept
-    for input, output and total, and left out for their parts.
+    reasoning, as the GenAI conventions want it. A total is told where it is not just their sum.
+    Counts of 0 are kept for input and output, and left out for their parts.
 
     Args:
         answers: several answers to one prompt tell the same usage, which is read once.
@@ -174,8 +174,9 @@ def _read(usage: dict[str, Any]) -> dict[str, int]:
         return {}
     if native:
         _include_parts(usage, found)
-    if names.USAGE_TOTAL_TOKENS not in found and len(found.keys() & _BOTH) == len(_BOTH):
-        found[names.USAGE_TOTAL_TOKENS] = sum(found[key] for key in _BOTH)
+    total = found.get(names.USAGE_TOTAL_TOKENS)
+    if total is not None and total == sum(found.get(key, 0) for key in _BOTH):
+        del found[names.USAGE_TOTAL_TOKENS]
     if names.USAGE_CACHE_CREATION_TOKENS in found:
         found[names.USAGE_CACHE_WRITE_TOKENS] = found[names.USAGE_CACHE_CREATION_TOKENS]
     return found

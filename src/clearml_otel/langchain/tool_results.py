@@ -15,16 +15,14 @@ from clearml_otel.langchain.media import bytes_part, media_mark
 from clearml_otel.langchain.message_parts import content_parts, readable
 from clearml_otel.langchain.messages import message_text
 from clearml_otel.langchain.readable import in_json, in_words, is_blocks
-from clearml_otel.langchain.values import clean_text, plain, plain_json, to_text
+from clearml_otel.langchain.values import clean_text, plain_json, to_json, to_text
 
 _LONGEST_ARTIFACT: Final = 32_768
 """Characters of an artifact, about; what is cut of a longer one says so."""
 
 
 def tool_request(input_str: object, inputs: object) -> Iterator[tuple[str, str]]:
-    """The attributes of a tool's start: its arguments, and its input as people read it.
-
-    The input is the only argument as it is, or several as JSON.
+    """The attributes of a tool's start: its arguments.
 
     Args:
         input_str: the callback's ``input_str``, which for structured tools is the repr of a
@@ -32,16 +30,11 @@ def tool_request(input_str: object, inputs: object) -> Iterator[tuple[str, str]]
         inputs: the callback's ``inputs``, the arguments by name, where LangChain gives them.
     """
     if isinstance(inputs, Mapping) and inputs:
-        arguments = plain(cast("Mapping[str, Any]", inputs))  # which hides secrets by their names
-        told = plain_json(arguments)
-        yield names.TOOL_CALL_ARGUMENTS, told
-        if isinstance(arguments, dict) and len(arguments) == 1:
-            (only,) = arguments.values()
-            told = only if isinstance(only, str) else plain_json(only)
-        yield names.TOOL_INPUT, told
+        yield names.TOOL_CALL_ARGUMENTS, to_json(cast("Mapping[str, Any]", inputs))
     else:
         text = to_text(input_str)
         yield names.TOOL_CALL_ARGUMENTS, text
+        # it may look like arguments by name, and is none
         yield names.TOOL_INPUT, text
 
 

@@ -13,6 +13,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
+from json.encoder import encode_basestring
 from typing import Any, Final, TypeAlias, cast
 
 from clearml_otel.langchain.inline_data import SHORTEST_BASE64, without_base64
@@ -56,6 +57,9 @@ _compact: Final = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, separators=(",", ":")
 ).encode
 _ADDRESS: Final = re.compile(" at 0x[0-9a-fA-F]{4,}")  # a default repr's, new in every process
+# a text as JSON has it, not escaped to ASCII
+_quoted: Final = encode_basestring
+_FEW_FIELDS: Final = 8
 _LARGEST_INT: Final = 1 << 63
 _NODE: Final = 8  # what an element costs of the total, besides its text
 
@@ -109,7 +113,24 @@ def safe_str(value: object) -> str:
 
 def to_json(value: object) -> str:
     """Any value as compact, valid JSON."""
+    if type(value) is dict:
+        fields = cast("dict[Any, Any]", value)
+        flat = _flat_json(fields)
+        return _compact(plain(fields)) if flat is None else flat
     return _compact(plain(value))
+
+
+def _flat_json(fields: dict[Any, Any]) -> str | None:
+    """The JSON of a few texts by name, as most tools' arguments are; None for anything else."""
+    if len(fields) > _FEW_FIELDS:
+        return None
+    told: list[str] = []
+    for name, value in fields.items():
+        if type(name) is not str or type(value) is not str or is_secret_key(name):
+            return None
+        told.append(f"{_quoted(clean_text(name, 1_000))}:{_quoted(clean_text(value))}")
+    text = f"{{{','.join(told)}}}"
+    return text if len(text) <= MAX_TOTAL else None
 
 
 def plain_json(value: Json) -> str:

@@ -112,7 +112,6 @@ def test_redact_sees_every_text_and_where_it_goes() -> None:
         names.OUTPUT_MESSAGES,
         names.CHAIN_INPUT,
         names.CHAIN_OUTPUT,
-        names.TOOL_INPUT,
         names.TOOL_CALL_ARGUMENTS,
         names.TOOL_CALL_RESULT,
         names.RETRIEVAL_QUERY,

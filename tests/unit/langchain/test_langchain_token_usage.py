@@ -19,12 +19,12 @@ def usage(response: LLMResult) -> dict[str, int]:
 
 
 def tokens(response: LLMResult) -> tuple[Any, Any, Any]:
+    """As the tables show them: a total that is only the sum is not on the span."""
     found = usage(response)
-    return (
-        found.get(names.USAGE_INPUT_TOKENS),
-        found.get(names.USAGE_OUTPUT_TOKENS),
-        found.get(names.USAGE_TOTAL_TOKENS),
-    )
+    asked, answered = found.get(names.USAGE_INPUT_TOKENS), found.get(names.USAGE_OUTPUT_TOKENS)
+    total = None if asked is None or answered is None else asked + answered
+    assert total is None or found.get(names.USAGE_TOTAL_TOKENS) != total
+    return asked, answered, found.get(names.USAGE_TOTAL_TOKENS, total)
 
 
 @pytest.mark.parametrize("recorded", RECORDED.values(), ids=RECORDED)
@@ -54,7 +54,6 @@ def test_modalities_that_the_provider_tells() -> None:
     assert usage(chat(message)) == {
         names.USAGE_INPUT_TOKENS: 30,
         names.USAGE_OUTPUT_TOKENS: 20,
-        names.USAGE_TOTAL_TOKENS: 50,
         "gen_ai.usage.audio.input_tokens": 10,
         "gen_ai.usage.text.input_tokens": 18,
         "gen_ai.usage.image.input_tokens": 2,
