@@ -225,13 +225,13 @@ class RunSpans:
                 except Exception as error:  # noqa: BLE001 - one bad field never costs the span
                     report_error(f"{run_type} end", error)
                 self._tell_events(run, said)
+            if run.usage_owner is not None:
+                said = hand_over(said, run.usage_owner)
             if metrics is not None:
                 first_s = run.first_token_s
                 wait_s = None if first_s is None else first_s - run.started_s
                 context = trace.set_span_in_context(span)
                 metrics.record(run.request, said, end_s - run.started_s, wait_s, context)
-            if run.usage_owner is not None:
-                said = hand_over(said, run.usage_owner)
             if recorded:
                 self._close_out(run, said)
         finally:
