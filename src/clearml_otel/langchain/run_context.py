@@ -88,7 +88,18 @@ class Scope:
         attached: whether its span is to be current; else the scope only sees to its end.
     """
 
-    __slots__ = ("_attached", "_runs", "claimed", "ids", "kind", "left", "run")
+    __slots__ = (
+        "_attached",
+        "_entered",
+        "_inside",
+        "_outside",
+        "_runs",
+        "claimed",
+        "ids",
+        "kind",
+        "left",
+        "run",
+    )
 
     def __init__(
         self, runs: Runs, kind: str | None, run: OpenRun | None = None, *, attached: bool = True
@@ -100,6 +111,35 @@ class Scope:
         self.claimed = run is not None
         self.ids: list[object] = []
         self.left: Context | None = None
+        self._outside: Context | None = None
+        self._inside: Context | None = None
+        self._entered: Context | None = None
+
+    def enter(self, run: OpenRun) -> Token[Context]:
+        """Go inside of the scope's run, as a frame does; for reads, of which there are many.
+
+        Args:
+            run: the scope's run.
+        """
+        context = self.left
+        if context is None:
+            outside = get_current()
+            if outside is not self._outside or self._inside is None:
+                self._outside, self._inside = outside, inside(run)
+            context = self._inside
+        self._entered = context
+        return attach(context)
+
+    def leave(self, token: Token[Context]) -> None:
+        """Put back what was before :meth:`enter`, unless the read ends in another ``Context``."""
+        current = get_current()
+        try:
+            token.var.reset(token)
+        except ValueError:
+            return
+        if current is not self._entered:
+            # a generator goes on in the context in which it has yielded
+            self.left = current
 
     def begin(self, ids: list[object]) -> None:
         """Runs have started; the first one's span is the one to be current."""

@@ -91,6 +91,8 @@ class RunSpans:
         self._metrics = metrics
         self._events = events
         self._runs = OpenRuns(self._put_out)
+        # asked once a streamed token
+        self.open_run = self._runs.get
         # of pauses, which every run above tells again
         self._noted_pauses: WeakSet[BaseException] = WeakSet()
         # the last ones: LangChain sends a second end of some runs that are cancelled
@@ -111,10 +113,6 @@ class RunSpans:
     def after_fork(self) -> None:
         """In a forked child: the parent ends its runs."""
         self._runs.after_fork()
-
-    def open_run(self, run_id: UUID | None) -> OpenRun | None:
-        """The open run of that id."""
-        return self._runs.get(run_id)
 
     def close(self) -> None:
         """Make no more spans and end the open ones as unfinished."""

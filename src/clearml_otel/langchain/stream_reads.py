@@ -29,16 +29,13 @@ def reads(generator: Generator[Any, Any, Any], scope: Scope) -> Generator[Any, A
     advance: Callable[[], Any] = partial(next, generator)
     step = advance
     while True:
-        frame = Frame(scope)
         try:
-            item = step()
+            item = _read(step, scope)
         except StopIteration as stop:
             return stop.value
         except BaseException as error:
             scope.give_up(error)
             raise
-        finally:
-            frame.leave()
         try:
             sent = yield item
         except GeneratorExit:
@@ -48,6 +45,21 @@ def reads(generator: Generator[Any, Any, Any], scope: Scope) -> Generator[Any, A
             step = partial(generator.throw, error)
         else:
             step = advance if sent is None else partial(generator.send, sent)
+
+
+def _read(step: Callable[[], Any], scope: Scope) -> Any:
+    if (run := scope.run) is not None:
+        token = scope.enter(run)
+        try:
+            return step()
+        finally:
+            scope.leave(token)
+    # the first read, in which the run is to begin
+    frame = Frame(scope)
+    try:
+        return step()
+    finally:
+        frame.leave()
 
 
 def _close(generator: Generator[Any, Any, Any], scope: Scope) -> None:
@@ -79,16 +91,20 @@ class AsyncReads(_Proxy):
         return self
 
     async def __anext__(self) -> Any:
-        # not by _inside: this is once a token
-        frame = Frame(self._self_scope)
+        scope = self._self_scope
         try:
-            return await self.__wrapped__.__anext__()
+            if (run := scope.run) is None:
+                # the first read, in which the run is to begin
+                return await self._self_inside(self.__wrapped__.__anext__())
+            token = scope.enter(run)
+            try:
+                return await self.__wrapped__.__anext__()
+            finally:
+                scope.leave(token)
         except BaseException as error:
             if type(error) is not StopAsyncIteration:
-                self._self_scope.give_up(error)
+                scope.give_up(error)
             raise
-        finally:
-            frame.leave()
 
     async def asend(self, value: Any) -> Any:
         """Send a value to the generator."""
