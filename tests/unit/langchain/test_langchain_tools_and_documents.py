@@ -202,6 +202,9 @@ def test_a_retrievers_rows(tracing: Traced, how: str) -> None:
 
 
 class FloatLike:
+    def __repr__(self) -> str:
+        return "FloatLike()"
+
     """As NumPy's scalars are."""
 
     def __float__(self) -> float:
