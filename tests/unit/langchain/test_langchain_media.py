@@ -235,7 +235,9 @@ def test_base64_where_no_block_says_so() -> None:
     messages_validator.validate(json.loads(text))
 
 
-@pytest.mark.parametrize("value", [None, 5, [], {}, "", object(), b""], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value", [None, 5, [], {}, "", object(), b""], ids=lambda value: type(value).__name__
+)
 @pytest.mark.parametrize("key", ["source", "image_url", "data", "base64", "file", "mime_type"])
 def test_broken_blocks_are_told_as_they_are(key: str, value: Any) -> None:
     block = {"type": "image", key: value}
