@@ -121,3 +121,7 @@ TRACKER_SESSION: Final = "clearml.session.id"
 """Which of its tracker's sessions, counted by flushes, the run ended in."""
 SESSION_NAME: Final = "clearml.session.name"
 """The name given with ``Tracker.session(name)``."""
+
+# -- what the exporter found out ------------------------------------------------------------
+DOUBLE_OF: Final = "clearml.double_of"
+"""The id of the span that is counted for this one, which tells the same operation."""

@@ -30,7 +30,9 @@ from clearml_otel.version import __version__
 Content: TypeAlias = "Mapping[str, Callable[[], str]]"
 EndAttributes: TypeAlias = "Iterable[tuple[str, Any]]"
 
-_SUPPRESS_KEYS: Final = ("suppress_instrumentation", "suppress_language_model_instrumentation")
+# not "suppress_language_model_instrumentation": OpenLLMetry's LangChain instrumentation sets that
+# around each of its own model calls, to silence the clients below them
+_SUPPRESS_KEYS: Final = ("suppress_instrumentation",)
 _MOST_EVENTS: Final = 100
 """Events of one span; the SDK keeps the last 128 and forgets the first ones."""
 
