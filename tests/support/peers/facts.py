@@ -30,11 +30,14 @@ ASPECTS: Final[Mapping[str, str]] = {
     "retrievals": "retrievals, with query",
     "documents": "retrieved documents",
     "chains": "chains and agents, by name",
+    "parents": "runs under the parent of that name",
     "errors": "failed runs, with the error's message",
     "error classes": "failed runs, with the error's class",
     "agent actions": "agent actions and finishes",
     "sessions": "sessions named by the program",
 }
+UNKNOWN_CLASS: Final = "_OTHER"
+"""What the tables say of an error of which only the message is told."""
 _MISSING: Final = (None, "")
 
 
@@ -54,12 +57,15 @@ def facts_of(spans: Sequence[SpanRecord]) -> Facts:
             facts["chains"][record["name"]] += 1
         elif action in {"on_agent_action", "on_agent_finish"}:
             facts["agent actions"][action, record.get("log")] += 1
+    names = {row["run_id"]: row["name"] for row in rows(tables.runs)}
     for row in rows(tables.runs):
+        if row["parent_run_id"] is not None:
+            facts["parents"][row["type"], names[row["parent_run_id"]]] += 1
         if row["error_type"]:
             facts["errors"][row["type"], row["error_message"]] += 1
-            facts["error classes"][row["type"], row["error_type"]] += 1
-    names = [key.name for key in group_sessions(spans) if key.name]
-    facts["sessions"].update(names)
+            if row["error_type"] != UNKNOWN_CLASS:
+                facts["error classes"][row["type"], row["error_type"]] += 1
+    facts["sessions"].update(key.name for key in group_sessions(spans) if key.name)
     return {aspect: known(counts) for aspect, counts in facts.items()}
 
 
