@@ -43,5 +43,10 @@ def test_beside_ours(peers: tuple[str, ...], ours: dict[str, object]) -> None:
     ids="+".join,
 )
 def test_without_ours(peers: tuple[str, str]) -> None:
-    alone = {name: facts_of(spans) for name, spans in record(peers[0]).items()}
-    assert {name: facts_of(spans) for name, spans in record(*peers).items()} == alone
+    alone, together = record(peers[0]), record(*peers)
+    for name, spans in alone.items():
+        wanted, found = facts_of(spans), facts_of(together[name])
+        if "langfuse" in peers:
+            # its spans of a batch stand inside each other, and others' spans then stand inside them
+            del wanted["parents"], found["parents"]
+        assert found == wanted, name

@@ -14,9 +14,10 @@ The rule, from the outside in:
    Traceloop, OpenTelemetry's own) and so tell the same, whatever they call it: of one process, the
    runs of only one of them are counted.
 
-Of one operation, the spans of the best scope are counted: ours before all, else the scope that
-tells most. Everything else stays: an agent of one scope and the model calls of another complete
-each other.
+Of one operation, the spans of the best scope are counted: ours before all; then scopes that tell
+content before those that hide it, frameworks before providers' clients, and the scope that tells
+most. Everything else stays: an agent of one scope and the model calls of another complete each
+other.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from clearml_otel.conventions.run import Run
 from clearml_otel.spans import SpanRecord
 
 SpanKey: TypeAlias = "tuple[str, str]"
-Rank: TypeAlias = "tuple[bool, int, bool, str]"
+Rank: TypeAlias = "tuple[bool, bool, bool, int, str]"
 
 _EVERY_LANGCHAIN_RUN: Final = frozenset(
     {names.SCOPE_NAME, *(item.langchain_scope for item in CONVENTIONS if item.langchain_scope)}
@@ -98,17 +99,20 @@ def _nearest(run: Run, others: Iterable[Run]) -> Run:
 
 
 def _ranks(runs: Sequence[Run]) -> dict[str, Rank]:
-    """How good each scope is, by the number of things that it tells; the least is the best."""
+    """How good each scope is; the least is the best."""
     clients = _clients(runs)
+    content: set[str] = set()
     counts: dict[str, int] = defaultdict(int)
     for run in runs:
-        usage = run.usage
-        known = [run.name, run.input, run.output, run.prompts, run.model, run.description]
-        known += [told for item in run.generations for told in (item.text, item.finish_reason)]
-        known += [str(count) for count in (usage.input_tokens, usage.output_tokens) if count]
-        counts[run.span.scope_name] += sum(1 for item in known if item)
+        scope, usage = run.span.scope_name, run.usage
+        texts = [run.input, run.output, run.prompts, *(item.text for item in run.generations)]
+        others = [run.name, run.model, run.description, usage.input_tokens, usage.output_tokens]
+        others += [item.finish_reason for item in run.generations]
+        counts[scope] += sum(1 for item in (*texts, *others) if item)
+        if any(texts):
+            content.add(scope)
     return {
-        scope: (scope != names.SCOPE_NAME, -count, scope in clients, scope)
+        scope: (scope != names.SCOPE_NAME, scope not in content, scope in clients, -count, scope)
         for scope, count in counts.items()
     }
 

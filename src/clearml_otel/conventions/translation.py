@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
 from clearml_otel import attributes as names
 from clearml_otel.conventions import clearml_otel as own
@@ -83,8 +83,8 @@ def _attributes(span: SpanRecord, convention: Convention, run_type: RunType) -> 
     yield from _labels(attributes, convention)
     for key, theirs in convention.fields.items():
         value = find(attributes, theirs, encoded=convention.encoded)
-        if value is not None and value not in _UNKNOWN_MODELS:
-            yield key, cast("AttributeValue", value)
+        if isinstance(value, (str, int, float)) and value not in _UNKNOWN_MODELS:
+            yield key, value
     # computed by the exporter, for they have none of their own
     for key, value in attributes.items():
         if key.startswith(names.READABILITY_PREFIX):
