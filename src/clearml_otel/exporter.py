@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from opentelemetry.sdk.trace import Span, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -72,11 +73,17 @@ class ClearMLSpanExporter(SpanExporter):
 
     def __init__(self, **settings: object) -> None:
         self._tracker = Tracker(Settings.load_or_repair(**settings))
+        _exporters.add(self)
 
     @property
     def tracker(self) -> Tracker:
         """The task behind it."""
         return self._tracker
+
+    def span_started(self, span: Span) -> None:
+        """Show the start where records are followed live; a batch processor tells of ends only."""
+        if _is_ours(span):
+            self._tracker.span_started(span)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Keep the spans for the next publication."""
@@ -95,6 +102,14 @@ class ClearMLSpanExporter(SpanExporter):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Publish the tables as they are now; False where ClearML did not take them in time."""
         return self._tracker.publish(timeout_millis / 1_000)
+
+
+_exporters: Final[WeakSet[ClearMLSpanExporter]] = WeakSet()
+
+
+def exporters() -> list[ClearMLSpanExporter]:
+    """The exporters that this process has made and not shut down."""
+    return [exporter for exporter in _exporters if not exporter.tracker.closed]
 
 
 def _is_ours(span: ReadableSpan) -> bool:
