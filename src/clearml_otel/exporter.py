@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
+from opentelemetry import trace
 from opentelemetry.sdk.trace import Span, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
@@ -73,6 +75,8 @@ class ClearMLSpanExporter(SpanExporter):
 
     def __init__(self, **settings: object) -> None:
         self._tracker = Tracker(Settings.load_or_repair(**settings))
+        if not _exporters:
+            atexit.register(_flush_processors)
         _exporters.add(self)
 
     @property
@@ -110,6 +114,21 @@ _exporters: Final[WeakSet[ClearMLSpanExporter]] = WeakSet()
 def exporters() -> list[ClearMLSpanExporter]:
     """The exporters that this process has made and not shut down."""
     return [exporter for exporter in _exporters if not exporter.tracker.closed]
+
+
+def _flush_processors() -> None:
+    """Have what batch processors still hold, before the package's own exit handler ends the task.
+
+    A provider that a configuration file made is older than this exporter, and so shut down after
+    it. Other exporters are not flushed here: one that cannot be reached would hold ours up.
+    """
+    provider = trace.get_tracer_provider()
+    active: object = getattr(provider, "_active_span_processor", None)
+    processors: Sequence[object] = getattr(active, "_span_processors", ())
+    for processor in processors:
+        exporter = getattr(processor, "span_exporter", None)
+        if isinstance(processor, SpanProcessor) and isinstance(exporter, ClearMLSpanExporter):
+            processor.force_flush()
 
 
 def _is_ours(span: ReadableSpan) -> bool:
