@@ -34,6 +34,11 @@ def convention_of(span: SpanRecord) -> Convention | None:
     return None
 
 
+def tells_runs(span: SpanRecord) -> bool:
+    """Whether a span follows a convention that tells runs; much cheaper than reading it."""
+    return span.scope_name == names.SCOPE_NAME or convention_of(span) is not None
+
+
 def read_run(span: SpanRecord) -> Run | None:
     """The run that a span stands for, or None for a span that is no run (HTTP, database, …).
 

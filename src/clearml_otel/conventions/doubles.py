@@ -22,6 +22,7 @@ other.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -29,7 +30,7 @@ from itertools import combinations
 from typing import Final, TypeAlias
 
 from clearml_otel import attributes as names
-from clearml_otel.conventions.dispatch import CONVENTIONS, read_run
+from clearml_otel.conventions.dispatch import CONVENTIONS, read_run, tells_runs
 from clearml_otel.conventions.run import Run
 from clearml_otel.spans import SpanRecord
 
@@ -43,6 +44,8 @@ _SOME_LANGCHAIN_RUNS: Final = tuple(
     scope for item in CONVENTIONS if item.sees_langchain for scope in item.scopes
 )
 _NO_SPAN: Final = ""
+_NEIGHBOURS: Final = 40
+"""Starts before and after a run's own among which its double is looked for."""
 
 
 def with_doubles_marked(spans: Sequence[SpanRecord]) -> list[SpanRecord]:
@@ -55,11 +58,10 @@ def with_doubles_marked(spans: Sequence[SpanRecord]) -> list[SpanRecord]:
         The same spans in the same order; marked ones have ``clearml.double_of``: the id of the span
         that is counted for it, or nothing where only its scope is known to be counted.
     """
-    if len({span.scope_name for span in spans}) < 2:
+    known = [span for span in spans if tells_runs(span)]
+    if len({span.scope_name for span in known}) < 2:
         return list(spans)
-    runs = [run for span in spans if (run := read_run(span)) is not None]
-    if len({run.span.scope_name for run in runs}) < 2:
-        return list(spans)
+    runs = [run for span in known if (run := read_run(span)) is not None]
     doubles = _doubles(runs, spans)
     return [
         replace(span, attributes={**span.attributes, names.DOUBLE_OF: doubles[key_of(span)]})
@@ -220,15 +222,14 @@ def _pairs(runs: Iterable[Run], others: Sequence[Run]) -> Iterator[tuple[Run, Ru
 
 
 def _overlapping(runs: Iterable[Run], others: Sequence[Run]) -> Iterator[tuple[Run, Run]]:
-    waiting = list(others)
+    """Each run with those of the others, in the order of their starts, that overlap with it."""
+    starts = [other.span.start_time_ns for other in others]
     for run in runs:
         start, end = run.span.start_time_ns, _end(run)
-        # both are in the order of their starts: what ended before this one overlaps with no later
-        waiting = [other for other in waiting if _end(other) >= start]
-        for other in waiting:
-            if other.span.start_time_ns > end:
-                break
-            yield run, other
+        near = bisect_left(starts, start)
+        for other in others[max(0, near - _NEIGHBOURS) : near + _NEIGHBOURS]:
+            if other.span.start_time_ns <= end and start <= _end(other):
+                yield run, other
 
 
 def _distance(run: Run, other: Run) -> float:

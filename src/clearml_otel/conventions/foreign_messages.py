@@ -38,6 +38,8 @@ _TEXTS: Final = frozenset({"text", "input_text", "output_text", ""})
 _REASONING: Final = frozenset({"reasoning", "thinking"})
 _CALLS: Final = frozenset({"tool_call", "tool_use", "function_call", "function"})
 _RESPONSES: Final = frozenset({"tool_call_response", "tool_result", "function_call_output"})
+_DEEPEST: Final = 8
+"""How far below the top messages are looked for."""
 _ASIDE: Final = ("finish_reason", "logprobs", "name")
 
 
@@ -77,7 +79,9 @@ def content_of(value: object) -> str | None:
     return text_of(value)
 
 
-def _messages(structure: object, speaker: str) -> Iterator[Message]:
+def _messages(structure: object, speaker: str, depth: int = 0) -> Iterator[Message]:
+    if depth > _DEEPEST:
+        return
     if is_object(structure):
         fields = fields_of(structure)
         if "generations" in fields:
@@ -89,7 +93,7 @@ def _messages(structure: object, speaker: str) -> Iterator[Message]:
         else:
             for key in _LISTS:
                 if key in fields:
-                    yield from _messages(parsed(fields[key]), speaker)
+                    yield from _messages(parsed(fields[key]), speaker, depth + 1)
         return
     items = items_of(structure)
     if _is_pair(items):
@@ -102,7 +106,7 @@ def _messages(structure: object, speaker: str) -> Iterator[Message]:
         if choice is not None:
             yield {**_said(choice, speaker), **_aside(fields)}
         else:
-            yield from _messages(item, speaker)
+            yield from _messages(item, speaker, depth + 1)
 
 
 def _is_pair(items: list[Any]) -> bool:

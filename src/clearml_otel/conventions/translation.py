@@ -35,7 +35,6 @@ _UNKNOWN_ERROR: Final = "_OTHER"
 _UNKNOWN_MODELS: Final = frozenset({"unknown", "None", ""})
 _TRACEBACK: Final = re.compile(r"\s*Traceback \(most recent call last\):.*", re.DOTALL)
 _REPR: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\((.*)\)", re.DOTALL)
-_QUALIFIED: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _NO_ERRORS: Final = frozenset({"GraphBubbleUp", "GraphInterrupt", "NodeInterrupt", "ParentCommand"})
 """LangGraph's exceptions that steer a graph."""
 
@@ -231,7 +230,7 @@ def _error(span: SpanRecord, convention: Convention) -> Told:
         or span.status_description
     )
     error_type, error_message = _plain_error(str(kind or ""), str(message or ""))
-    if error_type in _NO_ERRORS:
+    if error_type.rpartition(".")[2] in _NO_ERRORS:
         yield names.INTERRUPTED, True
         return
     yield names.ERROR_TYPE, error_type
@@ -250,8 +249,7 @@ def _plain_error(kind: str, message: str) -> tuple[str, str]:
     if shorter != message and (match := _REPR.fullmatch(shorter.strip())):
         said = match[2].strip()
         return match[1], said[1:-1] if said[:1] in {"'", '"'} and len(said) > 1 else said
-    name = kind.rpartition(".")[2] if _QUALIFIED.fullmatch(kind) else kind
-    return name or _UNKNOWN_ERROR, shorter
+    return kind or _UNKNOWN_ERROR, shorter
 
 
 def _events(span: SpanRecord, convention: Convention) -> Iterator[SpanEvent]:

@@ -64,7 +64,8 @@ def facts_of(spans: Sequence[SpanRecord]) -> Facts:
         if row["error_type"]:
             facts["errors"][row["type"], row["error_message"]] += 1
             if row["error_type"] != UNKNOWN_CLASS:
-                facts["error classes"][row["type"], row["error_type"]] += 1
+                # some tell the module too
+                facts["error classes"][row["type"], row["error_type"].rpartition(".")[2]] += 1
     facts["sessions"].update(key.name for key in group_sessions(spans) if key.name)
     return {aspect: known(counts) for aspect, counts in facts.items()}
 

@@ -156,3 +156,14 @@ def test_what_a_tool_gave() -> None:
     assert content_of('{"city": "Oslo"}') == '{"city": "Oslo"}'
     assert content_of("out") == "out"
     assert content_of(None) is None
+
+
+def test_nesting_without_end_is_no_error() -> None:
+    text = "[" * 900 + "]" * 900
+    (message,) = messages_of(text, "user") or []
+    assert message["parts"] == [{"type": "text", "content": text}]
+    inner: Any = "hello"
+    for _ in range(12):
+        inner = json.dumps({"input": inner})
+    (message,) = messages_of(inner, "user") or []
+    assert message["parts"] == [{"type": "text", "content": inner}]

@@ -56,6 +56,7 @@ def test_the_scope_tells_then_the_attributes(
         ("opentelemetry.instrumentation.requests", {"http.request.method": "GET"}),
         ("my-app", {}),
         ("my-app", {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": "m"}),
+        ("my-app", {"llm.request.type": "embedding", "gen_ai.request.model": "m"}),
         ("openinference.instrumentation.openai", {"openinference.span.kind": "EMBEDDING"}),
         ("opentelemetry.instrumentation.genai.openai", {"gen_ai.operation.name": "create_agent"}),
         # Langfuse and MLflow write on everybody's spans
@@ -171,8 +172,8 @@ def test_dropped_attributes_mark_the_row() -> None:
                     {"exception.type": "a.b.MyError", "exception.message": "boom"},
                 ),
             ),
-            "MyError('boom')Traceback (most recent call last):\n  …",
-            ("MyError", "boom"),
+            "a status with the traceback",
+            ("a.b.MyError", "boom"),
         ),
         (
             {},
