@@ -85,8 +85,9 @@ class ClearMLSpanExporter(SpanExporter):
         return self._tracker
 
     def span_started(self, span: Span) -> None:
-        """Show the start where records are followed live; a batch processor tells of ends only."""
-        if _is_ours(span):
+        """A span that will be exported began; a batch processor tells of ends only."""
+        context = span.get_span_context()
+        if context is not None and context.trace_flags.sampled and _is_ours(span):
             self._tracker.span_started(span)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:

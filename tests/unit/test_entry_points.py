@@ -12,6 +12,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, Sampler, SamplingResult
 
 from clearml_otel import (
     ClearMLSpanExporter,
@@ -114,3 +115,29 @@ def test_another_kind_of_provider_is_left_alone(
     attach_tracker()
     assert "NoOpTracerProvider" in caplog.text
     alone.shutdown()
+
+
+def test_starts_are_told_of_spans_that_will_be_exported(
+    offline: OfflineClearML, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporter, "_exporters", WeakSet())
+    told = ClearMLSpanExporter(task_name="told")
+    started: list[str] = []
+    monkeypatch.setattr(told.tracker, "span_started", lambda span: started.append(span.name))
+    for sampler in (ALWAYS_ON, RecordOnly()):
+        provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
+        monkeypatch.setattr(trace, "get_tracer_provider", lambda provider=provider: provider)
+        attach_tracker()
+        provider.get_tracer("app").start_span(type(sampler).__name__)
+    assert started == ["StaticSampler"]
+    told.shutdown()
+
+
+class RecordOnly(Sampler):
+    """Spans that processors see and exporters do not."""
+
+    def should_sample(self, *_: Any, **__: Any) -> SamplingResult:
+        return SamplingResult(Decision.RECORD_ONLY)
+
+    def get_description(self) -> str:
+        return "record only"
