@@ -86,8 +86,7 @@ class ClearMLSpanExporter(SpanExporter):
 
     def span_started(self, span: Span) -> None:
         """A span that will be exported began; a batch processor tells of ends only."""
-        context = span.get_span_context()
-        if context is not None and context.trace_flags.sampled and _is_ours(span):
+        if span.get_span_context().trace_flags.sampled and _is_ours(span):
             self._tracker.span_started(span)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
