@@ -348,14 +348,42 @@ _VALUES = (
 _SCOPES = st.sampled_from([scope for item in CONVENTIONS for scope in item.scopes] + ["app"])
 
 
+_EVENTS = st.builds(
+    SpanEvent,
+    st.sampled_from(
+        [
+            "exception",
+            "agent_action",
+            "gen_ai.user.message",
+            "gen_ai.choice",
+            "gen_ai.content.prompt",
+        ]
+    ),
+    st.just(NOON),
+    st.dictionaries(
+        _WORDS | st.sampled_from(["exception.type", "tool_input"]), _VALUES, max_size=3
+    ),
+)
+
+
 @given(
     st.lists(
-        st.tuples(_SCOPES, st.dictionaries(st.sampled_from(_KEYS), _VALUES, max_size=8)),
+        st.tuples(
+            _SCOPES,
+            st.dictionaries(st.sampled_from(_KEYS), _VALUES, max_size=8),
+            st.lists(_EVENTS, max_size=2).map(tuple),
+            st.sampled_from([None, "", "Error('x')Traceback (most recent call last):"]),
+        ),
         max_size=4,
     )
 )
 @examples(400)
-def test_no_attribute_is_an_error(made: list[tuple[str, dict[str, Any]]]) -> None:
-    spans = [foreign(attributes, scope=scope, trace=1) for scope, attributes in made]
+def test_no_attribute_is_an_error(
+    made: list[tuple[str, dict[str, Any], tuple[SpanEvent, ...], str | None]],
+) -> None:
+    spans = [
+        foreign(attributes, scope=scope, trace=1, events=events, error=error)
+        for scope, attributes, events, error in made
+    ]
     assert build_tables(spans) == build_tables(spans[::-1])
     assert sum(map(len, group_sessions(spans).values())) <= len(spans)
