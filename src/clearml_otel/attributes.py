@@ -124,4 +124,4 @@ SESSION_NAME: Final = "clearml.session.name"
 
 # -- what the exporter found out ------------------------------------------------------------
 DOUBLE_OF: Final = "clearml.double_of"
-"""The id of the span that is counted for this one, which tells the same operation."""
+"""``trace:span`` ids of the span that is counted for this one, which tells the same operation."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from clearml_otel.conventions.clearml_otel import read as read_own_run
 from clearml_otel.conventions.dispatch import read_run
-from clearml_otel.conventions.doubles import with_doubles_marked
+from clearml_otel.conventions.doubles import counted_for, key_of, with_doubles_marked
 from clearml_otel.conventions.run import Generation, Point, Run, RunKind, Usage
 from clearml_otel.conventions.sessions import foreign_session
 from clearml_otel.conventions.trees import read_runs
@@ -19,7 +19,9 @@ __all__ = [
     "Run",
     "RunKind",
     "Usage",
+    "counted_for",
     "foreign_session",
+    "key_of",
     "read_own_run",
     "read_run",
     "read_runs",

@@ -55,8 +55,8 @@ def with_doubles_marked(spans: Sequence[SpanRecord]) -> list[SpanRecord]:
         spans: of any traces and processes, in any order.
 
     Returns:
-        The same spans in the same order; marked ones have ``clearml.double_of``: the id of the span
-        that is counted for it, or nothing where only its scope is known to be counted.
+        The same spans in the same order; marked ones have ``clearml.double_of``, which
+        :func:`counted_for` reads.
     """
     known = [span for span in spans if tells_runs(span)]
     if len({span.scope_name for span in known}) < 2:
@@ -76,6 +76,12 @@ def key_of(span: SpanRecord) -> SpanKey:
     return span.trace_id, span.span_id
 
 
+def counted_for(span: SpanRecord) -> SpanKey | None:
+    """The span that is counted for a marked one; None where only its scope is known."""
+    trace_id, _, span_id = str(span.attributes.get(names.DOUBLE_OF) or "").partition(":")
+    return (trace_id, span_id) if span_id else None
+
+
 def _doubles(runs: Sequence[Run], spans: Sequence[SpanRecord]) -> dict[SpanKey, str]:
     ranks = _ranks(runs)
     found: dict[SpanKey, str] = {}
@@ -84,7 +90,7 @@ def _doubles(runs: Sequence[Run], spans: Sequence[SpanRecord]) -> dict[SpanKey, 
         counted = [run for run in operation if ranks[run.span.scope_name] == best]
         for run in operation:
             if ranks[run.span.scope_name] != best:
-                found[key_of(run.span)] = _nearest(run, counted).span.span_id
+                found[key_of(run.span)] = ":".join(key_of(_nearest(run, counted).span))
     for run in _repeated_by_whole_scopes(runs, ranks):
         found.setdefault(key_of(run.span), _NO_SPAN)
     return found

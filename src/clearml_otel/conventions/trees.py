@@ -7,7 +7,13 @@ from dataclasses import replace
 
 from clearml_otel import attributes as names
 from clearml_otel.conventions.dispatch import read_run
-from clearml_otel.conventions.doubles import SpanKey, ancestors, key_of, with_doubles_marked
+from clearml_otel.conventions.doubles import (
+    SpanKey,
+    ancestors,
+    counted_for,
+    key_of,
+    with_doubles_marked,
+)
 from clearml_otel.conventions.run import Run
 from clearml_otel.spans import SpanRecord
 
@@ -26,12 +32,11 @@ def read_runs(spans: Sequence[SpanRecord]) -> list[Run]:
     if all(run.span.scope_name == names.SCOPE_NAME for run in runs):
         return runs
     by_key = {key_of(run.span): run for run in runs}
-    by_id = {run.span.span_id: run for run in runs}
     parents = {key_of(span): span.parent_span_id for span in marked}
     stand_ins = {
-        key_of(span): by_id.get(str(span.attributes[names.DOUBLE_OF]))
+        key_of(span): by_key.get(counted)
         for span in marked
-        if names.DOUBLE_OF in span.attributes
+        if (counted := counted_for(span)) is not None
     }
 
     def above(key: SpanKey) -> Run | None:

@@ -6,7 +6,13 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from clearml_otel import attributes as names
-from clearml_otel.conventions import foreign_session, read_run, with_doubles_marked
+from clearml_otel.conventions import (
+    counted_for,
+    foreign_session,
+    key_of,
+    read_run,
+    with_doubles_marked,
+)
 from clearml_otel.spans import SpanRecord
 
 _KEYS: Final = (names.SESSION_NAME, names.SESSION_ID, names.CONVERSATION_ID)
@@ -35,36 +41,55 @@ def group_sessions(spans: Iterable[SpanRecord]) -> dict[SessionKey, list[SpanRec
     the default session. A span that tells what another one tells, in another instrumentation's
     words, goes with that one.
     """
-    by_trace: dict[str, list[SpanRecord]] = {}
-    told_by_doubles: dict[str, SessionKey] = {}
-    for span in with_doubles_marked(list(spans)):
-        by_trace.setdefault(span.trace_id, []).append(span)
-        if span.attributes.get(names.DOUBLE_OF) and (key := session_key(span)) is not None:
-            counted = str(span.attributes[names.DOUBLE_OF])
-            told_by_doubles[counted] = min(key, told_by_doubles.get(counted, key))
-    homes: dict[str, SessionKey] = {}
-    for trace in by_trace.values():
-        own = {
-            span.span_id: session_key(span) or told_by_doubles.get(span.span_id) for span in trace
-        }
-        of_trace = min((key for key in own.values() if key is not None), default=DEFAULT)
-        homes.update({span_id: key or of_trace for span_id, key in own.items()})
+    marked = with_doubles_marked(list(spans))
+    homes = _homes(marked)
     sessions: dict[SessionKey, list[SpanRecord]] = {}
-    for trace in by_trace.values():
-        for span in trace:
-            counted = str(span.attributes.get(names.DOUBLE_OF) or span.span_id)
-            key = homes.get(counted, homes[span.span_id])
-            sessions.setdefault(key, []).append(span)
+    for span in marked:
+        home = homes.get(counted_for(span) or key_of(span)) or homes[key_of(span)]
+        sessions.setdefault(home, []).append(span)
     return dict(
         sorted(
-            ((key, spans) for key, spans in sessions.items() if not _only_doubles(spans)),
+            _without_mere_doubles(sessions).items(),
             key=lambda item: (min(span.start_time_ns for span in item[1]), item[0]),
         )
     )
 
 
+def _homes(spans: Iterable[SpanRecord]) -> dict[tuple[str, str], SessionKey]:
+    """The session of each span, by what it, its doubles and its trace say."""
+    by_trace: dict[str, list[SpanRecord]] = {}
+    said: dict[tuple[str, str], SessionKey] = {}
+    said_by_doubles: dict[tuple[str, str], SessionKey] = {}
+    for span in spans:
+        by_trace.setdefault(span.trace_id, []).append(span)
+        key, counted = session_key(span), counted_for(span)
+        if key is not None:
+            said[key_of(span)] = key
+            if counted is not None:
+                said_by_doubles[counted] = min(key, said_by_doubles.get(counted, key))
+    said = {**said_by_doubles, **said}
+    homes: dict[tuple[str, str], SessionKey] = {}
+    for trace in by_trace.values():
+        keys = [key_of(span) for span in trace]
+        of_trace = min((said[key] for key in keys if key in said), default=DEFAULT)
+        homes.update({key: said.get(key, of_trace) for key in keys})
+    return homes
+
+
+def _without_mere_doubles(
+    sessions: dict[SessionKey, list[SpanRecord]],
+) -> dict[SessionKey, list[SpanRecord]]:
+    """Sessions of which all is told in others are no sessions; their spans are kept with these."""
+    mere = [key for key, spans in sessions.items() if _only_doubles(spans)]
+    kept = {key: spans for key, spans in sessions.items() if key not in mere}
+    if not kept:
+        return sessions
+    for key in mere:
+        kept[min(kept)] = [*kept[min(kept)], *sessions[key]]
+    return kept
+
+
 def _only_doubles(spans: Iterable[SpanRecord]) -> bool:
-    """Whether all that spans tell is told by others, in other sessions."""
     marked = [names.DOUBLE_OF in span.attributes for span in spans]
     return any(marked) and not any(read_run(span) for span in spans)
 

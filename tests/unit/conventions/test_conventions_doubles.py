@@ -223,7 +223,30 @@ def test_a_trace_of_doubles_makes_no_session() -> None:
     mine = ours("chain", "RunnableSequence", 1, 9)
     mine = replace(mine, attributes={**mine.attributes, "session.id": "s"})
     unmatched = openinference_run("CHAIN", "called otherwise", start=2, end=3)
-    assert [key.name for key in group_sessions([mine, unmatched])] == ["s"]
+    sessions = group_sessions([mine, unmatched])
+    assert [key.name for key in sessions] == ["s"]
+    # but its spans are kept
+    (spans,) = sessions.values()
+    assert ids(*spans) == ids(mine, unmatched)
+    # also where what was counted is not there any more
+    (double,) = [span for span in spans if span.span_id == unmatched.span_id]
+    assert list(group_sessions([double]).values()) == [[double]]
+
+
+def test_of_two_doubles_that_name_sessions_one_is_believed() -> None:
+    mine = ours("tool", "t", 1, 9)
+    theirs = [
+        foreign(
+            {"langfuse.observation.type": "tool", "session.id": session},
+            scope=scope,
+            name="t",
+            start=1.1,
+            end=8.9,
+        )
+        for scope, session in (("langfuse-a", "b"), ("langfuse-b", "a"))
+    ]
+    assert [key.name for key in group_sessions([mine, *theirs])] == ["a"]
+    assert [key.name for key in group_sessions([*theirs[::-1], mine])] == ["a"]
 
 
 def test_marking_is_stable() -> None:
