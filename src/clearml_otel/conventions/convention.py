@@ -28,8 +28,7 @@ class Convention:
             another value is no run.
         kind: the attributes that tell the kind of an operation.
         llm_marks: attributes of a model call that tells no kind.
-        langchain_scope: the scope that sees every LangChain run of its process, and nothing else.
-        sees_langchain: whether any scope may see LangChain runs, among other operations.
+        sees_langchain: whether its scopes may see LangChain runs, among other operations.
         encoded: whether every value is JSON, text included.
         names: the run's name by run type; the span's name else. ``""`` is for every run type.
         name_ends: what the span's name has after the run's name.
@@ -62,7 +61,6 @@ class Convention:
     kinds: Mapping[str, RunType]
     kind: Keys
     llm_marks: tuple[str, ...] = ()
-    langchain_scope: str = ""
     sees_langchain: bool = False
     encoded: bool = False
     names: Mapping[str, Keys] = field(default_factory=dict[str, Keys])

@@ -5,14 +5,15 @@ The rule, from the outside in:
 1. **Nested spans.** A model call directly inside a model call, a retrieval inside a retrieval, a
    tool or chain inside one of the same name, are one operation when different scopes made the two
    spans: a framework's and its provider client's, or two instrumentations of one framework.
-2. **Spans side by side.** Scopes that watch LangChain's callbacks may make traces of their own. Two
-   runs of one kind, of two such scopes in one process, whose times overlap and that have the same
-   name (or, for model calls, the same outcome) are one operation. So are a LangChain model call
-   and a call within its time by a scope that makes nothing but model calls, if the outcome is the
-   same. Each run has one double a scope at most.
-3. **Whole scopes.** Some watch every LangChain run of their process (ours, OpenInference,
-   Traceloop, OpenTelemetry's own) and so tell the same, whatever they call it: of one process, the
-   runs of only one of them are counted.
+2. **Spans side by side.** Instrumentations of one library may make traces of their own. Two runs
+   of one kind, of two such scopes in one process, whose times overlap and that have the same name
+   (or, for model calls, the same outcome) are one operation. So are a LangChain model call and a
+   call within its time by a scope that makes nothing but model calls, if the outcome is the same.
+   Each run has one double a scope at most.
+3. **Whole scopes.** Scopes that are named after the same library (LangChain for ours,
+   OpenInference, Traceloop, OpenTelemetry's own) see the same of one process, whatever they call
+   it. What the scope with the most runs of a kind (ours before all) does not tell is then told
+   otherwise, and not counted.
 
 Of one operation, the spans of the best scope are counted: ours before all; then scopes that tell
 content before those that hide it, frameworks before providers' clients, and the scope that tells
@@ -22,10 +23,12 @@ other.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import combinations
 from typing import Final, TypeAlias
 
@@ -37,9 +40,10 @@ from clearml_otel.spans import SpanRecord
 SpanKey: TypeAlias = "tuple[str, str]"
 Rank: TypeAlias = "tuple[bool, bool, bool, int, str]"
 
-_EVERY_LANGCHAIN_RUN: Final = frozenset(
-    {names.SCOPE_NAME, *(item.langchain_scope for item in CONVENTIONS if item.langchain_scope)}
+_LIBRARY: Final = re.compile(
+    r"(?:openinference|opentelemetry)\.instrumentation\.(?:genai\.)?(\w+?)(?:_v2)?(?:\.v\d+)?"
 )
+_LANGCHAIN: Final = "langchain"
 _SOME_LANGCHAIN_RUNS: Final = tuple(
     scope for item in CONVENTIONS if item.sees_langchain for scope in item.scopes
 )
@@ -84,14 +88,15 @@ def counted_for(span: SpanRecord) -> SpanKey | None:
 
 def _doubles(runs: Sequence[Run], spans: Sequence[SpanRecord]) -> dict[SpanKey, str]:
     ranks = _ranks(runs)
+    operations = _operations(runs, spans)
     found: dict[SpanKey, str] = {}
-    for operation in _operations(runs, spans):
+    for operation in operations:
         best = min(ranks[run.span.scope_name] for run in operation)
         counted = [run for run in operation if ranks[run.span.scope_name] == best]
         for run in operation:
             if ranks[run.span.scope_name] != best:
                 found[key_of(run.span)] = ":".join(key_of(_nearest(run, counted).span))
-    for run in _repeated_by_whole_scopes(runs, ranks):
+    for run in _told_otherwise(operations, ranks):
         found.setdefault(key_of(run.span), _NO_SPAN)
     return found
 
@@ -132,7 +137,7 @@ def _clients(runs: Sequence[Run]) -> set[str]:
 
 
 def _operations(runs: Sequence[Run], spans: Sequence[SpanRecord]) -> list[list[Run]]:
-    """Runs of several scopes that are one operation each."""
+    """The runs of each operation."""
     leaders: dict[SpanKey, SpanKey] = {}
 
     def leader(key: SpanKey) -> SpanKey:
@@ -153,7 +158,7 @@ def _operations(runs: Sequence[Run], spans: Sequence[SpanRecord]) -> list[list[R
     groups: dict[SpanKey, list[Run]] = defaultdict(list)
     for run in runs:
         groups[leader(key_of(run.span))].append(run)
-    return [group for group in groups.values() if len(group) > 1]
+    return list(groups.values())
 
 
 def _nested(runs: Iterable[Run], spans: Iterable[SpanRecord]) -> Iterator[tuple[Run, Run]]:
@@ -194,11 +199,12 @@ def _simultaneous(
     alike: dict[tuple[str, str], dict[str, list[Run]]] = defaultdict(lambda: defaultdict(list))
     for run in sorted(runs, key=lambda run: (run.span.start_time_ns, key_of(run.span))):
         scope = run.span.scope_name
-        if _sees_langchain(scope) or scope in clients:
+        if _library(scope) or _sees_langchain(scope) or scope in clients:
             alike[_process(run.span), run.kind][scope].append(run)
     for by_scope in alike.values():
         for scope, other_scope in combinations(sorted(by_scope), 2):
-            if _sees_langchain(scope) or _sees_langchain(other_scope):
+            langchain = _sees_langchain(scope) or _sees_langchain(other_scope)
+            if langchain or _same_library(scope, other_scope):
                 yield from _pairs(
                     [
                         run
@@ -244,9 +250,11 @@ def _distance(run: Run, other: Run) -> float:
 
 
 def _look_alike(run: Run, other: Run) -> bool:
-    if _sees_langchain(run.span.scope_name) and _sees_langchain(other.span.scope_name):
+    scope, other_scope = run.span.scope_name, other.span.scope_name
+    both_langchain = _sees_langchain(scope) and _sees_langchain(other_scope)
+    if both_langchain or _same_library(scope, other_scope):
         return run.name == other.name or _same_outcome(run, other)
-    outer, inner = (run, other) if _sees_langchain(run.span.scope_name) else (other, run)
+    outer, inner = (run, other) if _sees_langchain(scope) else (other, run)
     within = outer.span.start_time_ns <= inner.span.start_time_ns and _end(inner) <= _end(outer)
     return within and _same_outcome(run, other)
 
@@ -270,8 +278,21 @@ def _end(run: Run) -> float:
     return float("inf") if run.span.end_time_ns is None else run.span.end_time_ns
 
 
+@lru_cache(maxsize=256)
+def _library(scope: str) -> str:
+    """The library that a scope instruments, by its name; empty where it does not say."""
+    if scope == names.SCOPE_NAME:
+        return _LANGCHAIN
+    named = _LIBRARY.fullmatch(scope)
+    return named[1] if named else ""
+
+
+def _same_library(scope: str, other: str) -> bool:
+    return _library(scope) == _library(other) != ""
+
+
 def _sees_langchain(scope: str) -> bool:
-    return scope in _EVERY_LANGCHAIN_RUN or scope.startswith(_SOME_LANGCHAIN_RUNS)
+    return _library(scope) == _LANGCHAIN or scope.startswith(_SOME_LANGCHAIN_RUNS)
 
 
 def _process(span: SpanRecord) -> str:
@@ -280,13 +301,20 @@ def _process(span: SpanRecord) -> str:
     return str(instance) if instance else repr(sorted(resource.items(), key=lambda item: item[0]))
 
 
-def _repeated_by_whole_scopes(runs: Iterable[Run], ranks: dict[str, Rank]) -> Iterator[Run]:
-    """Rule 3: runs of scopes that see what a better scope of their process sees."""
-    whole = [run for run in runs if run.span.scope_name in _EVERY_LANGCHAIN_RUN]
-    best: dict[str, Rank] = {}
-    for run in whole:
-        process, rank = _process(run.span), ranks[run.span.scope_name]
-        best[process] = min(rank, best.get(process, rank))
-    for run in whole:
-        if ranks[run.span.scope_name] != best[_process(run.span)]:
-            yield run
+def _told_otherwise(operations: Iterable[list[Run]], ranks: dict[str, Rank]) -> Iterator[Run]:
+    """Rule 3: what only lesser scopes of a library tell."""
+    whole = [[run for run in runs if _library(run.span.scope_name)] for runs in operations]
+    numbers = Counter((_seen(run), run.span.scope_name) for runs in whole for run in runs)
+    best: dict[tuple[str, str, str], str] = {}
+    for seen, scope in sorted(
+        numbers, key=lambda item: (item[1] != names.SCOPE_NAME, -numbers[item], ranks[item[1]])
+    ):
+        best.setdefault(seen, scope)
+    for runs in whole:
+        scopes = {run.span.scope_name for run in runs}
+        yield from (run for run in runs if best[_seen(run)] not in scopes)
+
+
+def _seen(run: Run) -> tuple[str, str, str]:
+    """What instrumentations of one library see alike."""
+    return _process(run.span), _library(run.span.scope_name), run.kind

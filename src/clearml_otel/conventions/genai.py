@@ -27,7 +27,6 @@ GENAI: Final = Convention(
     name="genai",
     scopes=("opentelemetry.instrumentation.genai.", "pydantic-ai", "logfire"),
     marks=("gen_ai.operation.name", "gen_ai.request.model", "gen_ai.system"),
-    langchain_scope="opentelemetry.instrumentation.genai.langchain",
     kind=("gen_ai.operation.name", "llm.request.type"),
     kinds=OPERATIONS,
     llm_marks=("gen_ai.request.model", "gen_ai.response.model"),

@@ -15,7 +15,6 @@ OPENINFERENCE: Final = Convention(
     name="openinference",
     scopes=("openinference.",),
     marks=("openinference.span.kind",),
-    langchain_scope="openinference.instrumentation.langchain",
     kind=("openinference.span.kind",),
     kinds={
         "llm": "chat_model",

@@ -20,7 +20,6 @@ TRACELOOP: Final[Convention] = replace(
     # of its other packages, those with GenAI names only are read by the GenAI table's marks
     scopes=("opentelemetry.instrumentation.langchain", "traceloop"),
     marks=("traceloop.span.kind", "traceloop.entity.name"),
-    langchain_scope="opentelemetry.instrumentation.langchain",
     kind=("gen_ai.operation.name", "traceloop.span.kind", "llm.request.type"),
     kinds={
         **OPERATIONS,

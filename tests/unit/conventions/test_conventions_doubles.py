@@ -157,6 +157,18 @@ def test_a_providers_call_in_a_trace_of_its_own(
     assert counted(mine, client) == ids(mine) | (set() if is_double else ids(client))
 
 
+@pytest.mark.parametrize("scope", ["langfuse-sdk", "pydantic-ai", "my-app"])
+def test_calls_of_unrelated_scopes_at_the_same_time_stay(scope: str) -> None:
+    """Two frameworks that ask different questions of one model."""
+    one = genai_chat("q", "a", scope="other-app")
+    other = (
+        langfuse("generation", "chat m", 0.1, 0.9)
+        if scope == LANGFUSE
+        else genai_chat("r", "b", scope=scope, start=0.1, end=0.9)
+    )
+    assert counted(one, other) == ids(one, other)
+
+
 # -- whole scopes ---------------------------------------------------------------------------
 
 
@@ -182,6 +194,35 @@ def test_without_ours_the_scope_that_tells_most() -> None:
         start=0.1,
     )
     assert counted(rich, poor) == ids(rich)
+
+
+def test_what_only_the_more_complete_scope_sees_stays() -> None:
+    """OpenInference with hidden content, and OpenTelemetry's own, which sees no completions."""
+    seen = {"llm.token_count.prompt": 3, "llm.token_count.completion": 5}
+    both = openinference_run("LLM", "ChatX", start=1, end=2, more=seen)
+    alone = openinference_run("LLM", "X", start=3, end=4)
+    official = genai_chat(scope="opentelemetry.instrumentation.genai.langchain", start=1.1, end=1.9)
+    assert counted(both, alone, official) == ids(official, alone)
+
+
+def test_two_instrumentations_of_another_library() -> None:
+    theirs = [
+        openinference_run("TOOL", "t", scope="openinference.instrumentation.openai_agents"),
+        openinference_run(
+            "CHAIN", "turn", scope="openinference.instrumentation.openai_agents", start=2, end=3
+        ),
+    ]
+    scope = "opentelemetry.instrumentation.genai.openai_agents"
+    official = [
+        foreign(
+            {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t"},
+            scope=scope,
+            start=0.1,
+            end=0.9,
+        ),
+        foreign({"gen_ai.operation.name": "invoke_workflow"}, scope=scope, start=2, end=3),
+    ]
+    assert len(counted(*theirs, *official)) == 2
 
 
 # -- what becomes of doubles ----------------------------------------------------------------
