@@ -168,3 +168,6 @@ METRIC_TIME_TO_FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk
 METRIC_EXECUTE_TOOL_DURATION: Final = "gen_ai.execute_tool.duration"
 METRIC_INVOKE_AGENT_DURATION: Final = "gen_ai.invoke_agent.duration"
 METRIC_INVOKE_WORKFLOW_DURATION: Final = "gen_ai.invoke_workflow.duration"
+# -- what the exporter found out ------------------------------------------------------------
+DOUBLE_OF: Final = "clearml.double_of"
+"""``trace:span`` ids of the span that is counted for this one, which tells the same operation."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
+from opentelemetry import trace
 from opentelemetry.sdk.trace import Span, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
@@ -72,11 +75,19 @@ class ClearMLSpanExporter(SpanExporter):
 
     def __init__(self, **settings: object) -> None:
         self._tracker = Tracker(Settings.load_or_repair(**settings))
+        if not _exporters:
+            atexit.register(_flush_processors)
+        _exporters.add(self)
 
     @property
     def tracker(self) -> Tracker:
         """The task behind it."""
         return self._tracker
+
+    def span_started(self, span: Span) -> None:
+        """A span that will be exported began; a batch processor tells of ends only."""
+        if span.get_span_context().trace_flags.sampled and _is_ours(span):
+            self._tracker.span_started(span)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Keep the spans for the next publication."""
@@ -95,6 +106,29 @@ class ClearMLSpanExporter(SpanExporter):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Publish the tables as they are now; False where ClearML did not take them in time."""
         return self._tracker.publish(timeout_millis / 1_000)
+
+
+_exporters: Final[WeakSet[ClearMLSpanExporter]] = WeakSet()
+
+
+def exporters() -> list[ClearMLSpanExporter]:
+    """The exporters that this process has made and not shut down."""
+    return [exporter for exporter in _exporters if not exporter.tracker.closed]
+
+
+def _flush_processors() -> None:
+    """Have what batch processors still hold, before the package's own exit handler ends the task.
+
+    A provider that a configuration file made is older than this exporter, and so shut down after
+    it. Other exporters are not flushed here: one that cannot be reached would hold ours up.
+    """
+    provider = trace.get_tracer_provider()
+    active: object = getattr(provider, "_active_span_processor", None)
+    processors: Sequence[object] = getattr(active, "_span_processors", ())
+    for processor in processors:
+        exporter = getattr(processor, "span_exporter", None)
+        if isinstance(processor, SpanProcessor) and isinstance(exporter, ClearMLSpanExporter):
+            processor.force_flush()
 
 
 def _is_ours(span: ReadableSpan) -> bool:

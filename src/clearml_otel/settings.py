@@ -128,7 +128,12 @@ class Settings:
         """
         settings, problems = _load(keywords, os.environ)
         for name, message in problems:
-            report(f"settings.{name}", f"clearml-otel: {message}", level=logging.ERROR)
+            variable = ENV_PREFIX + name.upper()
+            by_variable = keywords.get(name) is None and variable in os.environ
+            where = f" (set by {variable})" if by_variable and variable not in message else ""
+            instead = f"; {getattr(settings, name)!r} is used" if hasattr(settings, name) else ""
+            text = f"clearml-otel: {message}{where}{instead}"
+            report(f"settings.{name}", text, level=logging.ERROR)
         return settings
 
     def as_text(self) -> str:

@@ -154,6 +154,23 @@ def test_short_names_are_made_longer() -> None:
     assert (settings.project_name, settings.task_name) == ("project ab", "task x")
 
 
+def test_what_is_used_instead_is_said_and_where_it_was_set(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(f"{ENV_PREFIX}TASK_TYPE", "nonsense")
+    monkeypatch.setenv(f"{ENV_PREFIX}FLUSH_TIMEOUT_S", "soon")
+    with caplog.at_level(logging.WARNING):
+        Settings.load_or_repair(readability="guess", nope=1)
+    told = {
+        record.getMessage().split("=")[0].split()[1]: record.getMessage()
+        for record in caplog.records
+    }
+    assert told["task_type"].endswith(f"custom (set by {ENV_PREFIX}TASK_TYPE); 'inference' is used")
+    assert told[f"{ENV_PREFIX}FLUSH_TIMEOUT_S"].endswith("; 10.0 is used")
+    assert told["readability"].endswith("textstat; 'seed' is used")
+    assert told["unknown"].endswith("visualize_model")
+
+
 def test_several_faults_are_all_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         Settings.load_or_repair(project_name="a", task_name="b", task_type="c", tags=1, nope=2)

@@ -16,7 +16,7 @@ from clearml_otel.diagnostics import report
 from clearml_otel.pipeline.console import console_lines
 from clearml_otel.pipeline.delivery import Delivery, Job, Step
 from clearml_otel.pipeline.destination import task_descriptions
-from clearml_otel.pipeline.late_readability import with_late_readability
+from clearml_otel.pipeline.late_readability import foreign_engine, with_late_readability
 from clearml_otel.pipeline.publication import Publication, model_steps, spans_step
 from clearml_otel.pipeline.rescue import rescue
 from clearml_otel.pipeline.sessions import AnySpan, Labels, SpanBuffer, decoded
@@ -153,7 +153,7 @@ class Pipeline:
         job = Job(what, deque(), replaces)
 
         def expand(_: Transport) -> None:
-            records = with_late_readability(decoded(spans))
+            records = with_late_readability(decoded(spans), foreign_engine(self.settings))
             spans.clear()
             job.steps.extend(self._session_steps(records, name, model))
             if ends:

@@ -10,7 +10,7 @@ from clearml_otel.clearml.transport import Transport
 from clearml_otel.pipeline.console import console_lines
 from clearml_otel.pipeline.delivery import Step
 from clearml_otel.pipeline.destination import transport_for
-from clearml_otel.pipeline.late_readability import with_late_readability
+from clearml_otel.pipeline.late_readability import foreign_engine, with_late_readability
 from clearml_otel.pipeline.pipeline import DEFAULT_SESSION
 from clearml_otel.pipeline.publication import Publication
 from clearml_otel.pipeline.sessions import Labels
@@ -68,7 +68,9 @@ def _named(
 ) -> Iterable[tuple[ReplayedSession, list[SpanRecord]]]:
     labels = Labels()
     default = settings.session_name or DEFAULT_SESSION
-    for index, (key, spans) in enumerate(group_sessions(with_late_readability(records)).items()):
+    for index, (key, spans) in enumerate(
+        group_sessions(with_late_readability(records, foreign_engine(settings))).items()
+    ):
         name = names[index] if index < len(names) else key.name or default
         yield ReplayedSession(labels.new(name), build_tables(spans)), spans
 

@@ -2,14 +2,15 @@
 
 The published tables are made from finished spans alone. This follows open ones, and gives the
 same records for a program that does one thing after the other; where runs overlap, starts and
-ends of one ``generate`` call are shown when the last of them has come.
+ends of one ``generate`` call are shown when the last of them has come. Spans of other
+instrumentations say what they are at their end only, so that they have no records here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from clearml_otel.conventions import Run, Usage, read_run
+from clearml_otel.conventions import Run, Usage, read_own_run
 from clearml_otel.records.actions import Action, Cell, end_action, point_action, start_action
 from clearml_otel.records.counting import Counters
 from clearml_otel.records.tables import sum_usage
@@ -26,14 +27,14 @@ class LiveRecords:
 
     def started(self, span: SpanRecord) -> Iterator[dict[str, Cell]]:
         """The records that a span's start completes."""
-        run = read_run(span)
+        run = read_own_run(span)
         if run is not None and run.has_start:
             self._shown_points[span.span_id] = 0
             yield from self._add(start_action(run))
 
     def points(self, span: SpanRecord) -> Iterator[dict[str, Cell]]:
         """The records of the points of an open or ended span that were not given yet."""
-        run = read_run(span)
+        run = read_own_run(span)
         if run is None:
             return
         shown = self._shown_points.get(span.span_id, 0)
@@ -43,7 +44,7 @@ class LiveRecords:
 
     def ended(self, span: SpanRecord) -> Iterator[dict[str, Cell]]:
         """The records that a span's end completes."""
-        run = read_run(span)
+        run = read_own_run(span)
         if run is None:
             return
         yield from self.points(span)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from clearml_otel.conventions import Run, Usage, read_run
+from clearml_otel.conventions import Run, Usage, read_runs
 from clearml_otel.records import columns
 from clearml_otel.records.actions import Cell, actions_of
 from clearml_otel.records.counting import ActionRecord, Counters
@@ -46,7 +46,7 @@ def build_tables(spans: Iterable[SpanRecord]) -> SessionTables:
         spans: finished spans of any processes. A span that came twice counts once; spans that
             are no runs make no rows.
     """
-    runs = [run for span in _once(spans) if (run := read_run(span)) is not None]
+    runs = read_runs(_once(spans))
     usages = _call_usages(runs)
     actions = [action for run in runs for action in actions_of(run, usages[_call(run)])]
     counters = Counters()

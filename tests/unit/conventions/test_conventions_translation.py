@@ -1,0 +1,389 @@
+"""Spans of other conventions, made by hand after their documentation, as runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clearml_otel.conventions import Generation, Run, Usage, foreign_session, read_run, read_runs
+from clearml_otel.conventions.dispatch import CONVENTIONS, convention_of
+from clearml_otel.records import build_tables, group_sessions
+from clearml_otel.spans import SpanEvent
+from support.examples import examples
+from support.foreign_records import foreign, genai_chat, openinference_run
+from support.run_records import NOON
+
+
+def read(attributes: dict[str, Any], **keywords: Any) -> Run:
+    run = read_run(foreign(attributes, **keywords))
+    assert run is not None
+    return run
+
+
+# -- which convention ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scope", "attributes", "name"),
+    [
+        ("openinference.instrumentation.crewai", {}, "openinference"),
+        ("opentelemetry.instrumentation.genai.anthropic", {}, "genai"),
+        ("opentelemetry.instrumentation.langchain", {}, "traceloop"),
+        ("langfuse-sdk", {"gen_ai.request.model": "m"}, "langfuse"),
+        ("mlflow.tracing.provider", {}, "mlflow"),
+        ("langsmith", {"gen_ai.operation.name": "chat"}, "langsmith"),
+        ("my-app", {"openinference.span.kind": "LLM", "gen_ai.system": "x"}, "openinference"),
+        ("my-app", {"traceloop.span.kind": "task"}, "traceloop"),
+        ("my-app", {"gen_ai.operation.name": "chat", "mlflow.spanType": '"LLM"'}, "genai"),
+    ],
+)
+def test_the_scope_tells_then_the_attributes(
+    scope: str, attributes: dict[str, Any], name: str
+) -> None:
+    convention = convention_of(foreign(attributes, scope=scope))
+    assert convention is not None
+    assert convention.name == name
+
+
+@pytest.mark.parametrize(
+    ("scope", "attributes"),
+    [
+        ("opentelemetry.instrumentation.requests", {"http.request.method": "GET"}),
+        ("my-app", {}),
+        ("my-app", {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": "m"}),
+        ("my-app", {"llm.request.type": "embedding", "gen_ai.request.model": "m"}),
+        ("openinference.instrumentation.openai", {"openinference.span.kind": "EMBEDDING"}),
+        ("opentelemetry.instrumentation.genai.openai", {"gen_ai.operation.name": "create_agent"}),
+        # Langfuse and MLflow write on everybody's spans
+        ("fastapi", {"langfuse.trace.name": "x", "session.id": "s"}),
+        ("fastapi", {"mlflow.traceRequestId": '"tr-1"'}),
+        ("fastapi", {"traceloop.association.properties.user": "x"}),
+    ],
+)
+def test_other_spans_are_no_runs(scope: str, attributes: dict[str, Any]) -> None:
+    assert read_run(foreign(attributes, scope=scope)) is None
+
+
+# -- GenAI ------------------------------------------------------------------------------------
+
+
+def test_a_genai_call() -> None:
+    run = read(
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "asked-for",
+            "gen_ai.response.model": "given",
+            "gen_ai.system_instructions": '[{"type": "text", "content": "Be brief."}]',
+            "gen_ai.input.messages": genai_chat().attributes["gen_ai.input.messages"],
+            "gen_ai.output.messages": (
+                {"role": "assistant", "parts": ({"type": "text", "content": "a"},)},
+            ),
+            "gen_ai.response.finish_reasons": ("stop",),
+            "gen_ai.usage.input_tokens": 3,
+            "gen_ai.usage.output_tokens": 5,
+            "gen_ai.response.time_to_first_chunk": 0.25,
+        },
+        name="chat given",
+    )
+    assert run.prompts == "System: Be brief.\nHuman: q"
+    assert run.generations == (Generation("a", "stop"),)
+    assert run.usage == Usage(3, 5, 8)
+    assert (run.model, run.name, run.kind) == ("given", "chat given", "llm")
+    assert run.time_to_first_chunk_s == 0.25
+    assert run.run_id == run.span.span_id
+
+
+def test_the_older_flattened_form() -> None:
+    run = read(
+        {
+            "llm.request.type": "chat",
+            "traceloop.entity.name": "openai",
+            "gen_ai.system": "OpenAI",
+            "gen_ai.prompt.0.role": "user",
+            "gen_ai.prompt.0.content": "q",
+            "gen_ai.completion.0.role": "assistant",
+            "gen_ai.completion.0.content": "a",
+            "gen_ai.completion.0.finish_reason": "stop",
+            "gen_ai.completion.1.role": "assistant",
+            "gen_ai.completion.1.content": "b",
+            "gen_ai.usage.prompt_tokens": 1,
+            "gen_ai.usage.completion_tokens": 2,
+            "llm.usage.total_tokens": 3,
+        },
+        scope="opentelemetry.instrumentation.openai.v1",
+    )
+    assert run.prompts == "Human: q"
+    assert [item.text for item in run.generations] == ["a", "b"]
+    assert run.generations[0].finish_reason == "stop"
+    assert run.usage == Usage(1, 2, 3)
+
+
+def test_content_in_span_events() -> None:
+    events = (
+        SpanEvent("gen_ai.system.message", NOON, {"content": "Be brief."}),
+        SpanEvent("gen_ai.user.message", NOON, {"content": '[{"text": "q"}]'}),
+        SpanEvent(
+            "gen_ai.choice", NOON, {"message": '{"content": "a"}', "finish_reason": "end_turn"}
+        ),
+    )
+    run = read({"gen_ai.operation.name": "chat"}, events=events)
+    assert run.prompts == "System: Be brief.\nHuman: q"
+    assert run.generations == (Generation("a", "end_turn"),)
+
+
+def test_an_event_with_the_whole_content() -> None:
+    whole = genai_chat().attributes
+    content = {key: value for key, value in whole.items() if key.endswith("messages")}
+    name = "gen_ai.client.inference.operation.details"
+    run = read({"gen_ai.operation.name": "chat"}, events=(SpanEvent(name, NOON, content),))
+    assert (run.prompts, run.generations[0].text) == ("Human: q", "a")
+
+
+def test_a_call_that_tells_nothing_has_a_row_all_the_same() -> None:
+    run = read({"gen_ai.request.model": "m"})
+    assert (run.prompts, run.generations, run.usage) == (None, (Generation(),), Usage())
+    assert len(build_tables([run.span]).session.rows) == 1
+
+
+# -- what else a span tells -------------------------------------------------------------------
+
+
+def test_dropped_attributes_mark_the_row() -> None:
+    tables = build_tables([genai_chat(dropped=48)])
+    (row,) = tables.runs.rows
+    assert dict(zip(tables.runs.columns, row, strict=True))["lost"] == "48 attributes"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "events", "status", "wanted"),
+    [
+        ({"error.type": "TimeoutError"}, (), "too late", ("TimeoutError", "too late")),
+        (
+            {},
+            (
+                SpanEvent(
+                    "exception",
+                    NOON,
+                    {"exception.type": "a.b.MyError", "exception.message": "boom"},
+                ),
+            ),
+            "a status with the traceback",
+            ("a.b.MyError", "boom"),
+        ),
+        (
+            {},
+            (
+                SpanEvent(
+                    "exception",
+                    NOON,
+                    {
+                        "exception.type": "Exception",
+                        "exception.message": "KeyError('k')Traceback (most recent call last):\n…",
+                    },
+                ),
+            ),
+            "",
+            ("KeyError", "k"),
+        ),
+        ({}, (), "", ("_OTHER", None)),
+        ({"error.type": "429"}, (), "", ("429", None)),
+    ],
+)
+def test_errors(
+    attributes: dict[str, Any],
+    events: tuple[SpanEvent, ...],
+    status: str,
+    wanted: tuple[str, str | None],
+) -> None:
+    run = read({"openinference.span.kind": "TOOL", **attributes}, error=status, events=events)
+    assert (run.error_type, run.error_message) == wanted
+
+
+def test_langfuse_tells_an_error_without_a_status() -> None:
+    run = read(
+        {
+            "langfuse.observation.type": "tool",
+            "langfuse.observation.level": "ERROR",
+            "langfuse.observation.status_message": "boom",
+        }
+    )
+    assert (run.error_type, run.error_message) == ("_OTHER", "boom")
+
+
+def test_a_graphs_interrupt_is_no_error() -> None:
+    exception = {"exception.type": "langgraph.errors.GraphInterrupt", "exception.message": "?"}
+    events = (SpanEvent("exception", NOON, exception),)
+    run = read({"traceloop.span.kind": "task"}, error="GraphInterrupt", events=events)
+    assert (run.failed, run.interrupted) == (False, True)
+
+
+def test_tags_and_metadata() -> None:
+    run = read(
+        {
+            "openinference.span.kind": "CHAIN",
+            "tag.tags": ("a", "b"),
+            "metadata": '{"user": "ann"}',
+        }
+    )
+    assert run.tags == ("a", "b")
+    assert json.loads(str(run.metadata)) == {"user": "ann"}
+    run = read({"langsmith.span.kind": "chain", "langsmith.span.tags": "a, b"})
+    assert run.tags == ("a", "b")
+
+
+def test_mlflows_points() -> None:
+    events = (
+        SpanEvent("agent_action", NOON, {"tool": "t", "tool_input": '"x"', "log": "I must"}),
+        SpanEvent("agent_finish", NOON + 1, {"return_values": '{"output": "o"}', "log": "done"}),
+        SpanEvent("new_token", NOON, {"token": "a"}),
+    )
+    run = read({"mlflow.spanType": '"CHAIN"'}, events=events, scope="mlflow.tracing.provider")
+    assert [(point.kind, dict(point.fields)) for point in run.points] == [
+        ("agent_action", {"tool": "t", "tool_input": "x", "log": "I must"}),
+        ("agent_finish", {"output": "o", "log": "done"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "session"),
+    [
+        ({"openinference.span.kind": "LLM", "session.id": "s"}, "s"),
+        ({"gen_ai.operation.name": "chat", "gen_ai.conversation.id": "s"}, "s"),
+        ({"traceloop.span.kind": "task", "traceloop.association.properties.thread_id": 7}, "7"),
+        (
+            {
+                "langfuse.observation.type": "span",
+                "langfuse.observation.metadata.langfuse_session_id": '"s"',
+            },
+            "s",
+        ),
+        ({"mlflow.spanType": '"LLM"', "metadata": '{"session_id": "s"}'}, "s"),
+        ({"langsmith.span.kind": "llm", "langsmith.metadata.session_id": "s"}, "s"),
+        ({"langsmith.span.kind": "llm"}, None),
+        ({"http.route": "/"}, None),
+    ],
+)
+def test_sessions(attributes: dict[str, Any], session: str | None) -> None:
+    span = foreign(attributes)
+    assert foreign_session(span) == session
+    named = [key.name for key in group_sessions([span])]
+    # any span may say session.id, but only a convention's span says so by other names
+    assert named == [session]
+
+
+def test_a_session_by_two_names_is_one() -> None:
+    one = genai_chat(trace=901)
+    two = genai_chat(trace=902, start=2, end=3)
+    first = replace(one, attributes={**one.attributes, "session.id": "s"})
+    second = replace(two, attributes={**two.attributes, "gen_ai.conversation.id": "s"})
+    assert len(group_sessions([first, second])) == 1
+
+
+# -- trees ------------------------------------------------------------------------------------
+
+
+def test_the_parent_is_the_nearest_run_above() -> None:
+    chain = openinference_run("CHAIN", "chain", end=9)
+    http = foreign({}, scope="http", start=1, end=8, parent=chain)
+    call = openinference_run("LLM", "ChatX", start=2, end=7, parent=http)
+    orphan = replace(call, span_id="f" * 16, parent_span_id="e" * 16)
+    for spans in ([chain, http, call, orphan], [orphan, call, http, chain]):
+        parents = {run.run_id: run.parent_run_id for run in read_runs(spans)}
+        assert parents == {
+            chain.span_id: None,
+            call.span_id: chain.span_id,
+            orphan.span_id: None,
+        }
+
+
+# -- whatever comes -----------------------------------------------------------------------------
+
+_KEYS = sorted(
+    {
+        key if isinstance(key, str) else key[0]
+        for convention in CONVENTIONS
+        for keys in (
+            convention.kind,
+            convention.asked,
+            convention.answered,
+            convention.asked_before,
+            convention.finish_reasons,
+            convention.tags,
+            convention.metadata,
+            convention.sessions,
+            *convention.inputs.values(),
+            *convention.outputs.values(),
+            *convention.tokens.values(),
+            *convention.fields.values(),
+            *convention.names.values(),
+        )
+        for key in keys
+    }
+    | {f"{name}.0.message.role" for name in ("llm.input_messages", "gen_ai.completion")}
+    | {"llm.input_messages.0", "retrieval.documents.0.document.content", "error.type"}
+)
+_LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+_WORDS = st.sampled_from(
+    [
+        *("role", "content", "parts", "type", "text", "message", "kwargs", "data", "generations"),
+        *("messages", "prompts", "choices", "tool_calls", "function", "user", "tool", "human"),
+    ]
+)
+_STRUCTURES = st.recursive(
+    _LEAVES | _WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_WORDS, inner, max_size=4),
+    max_leaves=12,
+)
+_VALUES = (
+    _STRUCTURES.map(lambda value: json.dumps(value, default=str))
+    | _STRUCTURES
+    | st.binary(max_size=4)
+    | st.sampled_from(["llm", "LLM", '"LLM"', "chat", "tool", "generation", "__REDACTED__"])
+)
+_SCOPES = st.sampled_from([scope for item in CONVENTIONS for scope in item.scopes] + ["app"])
+
+
+_EVENTS = st.builds(
+    SpanEvent,
+    st.sampled_from(
+        [
+            "exception",
+            "agent_action",
+            "gen_ai.user.message",
+            "gen_ai.choice",
+            "gen_ai.content.prompt",
+        ]
+    ),
+    st.just(NOON),
+    st.dictionaries(
+        _WORDS | st.sampled_from(["exception.type", "tool_input"]), _VALUES, max_size=3
+    ),
+)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            _SCOPES,
+            st.dictionaries(st.sampled_from(_KEYS), _VALUES, max_size=8),
+            st.lists(_EVENTS, max_size=2).map(tuple),
+            st.sampled_from([None, "", "Error('x')Traceback (most recent call last):"]),
+        ),
+        max_size=4,
+    )
+)
+@examples(400)
+def test_no_attribute_is_an_error(
+    made: list[tuple[str, dict[str, Any], tuple[SpanEvent, ...], str | None]],
+) -> None:
+    spans = [
+        foreign(attributes, scope=scope, trace=1, events=events, error=error)
+        for scope, attributes, events, error in made
+    ]
+    assert build_tables(spans) == build_tables(spans[::-1])
+    assert sum(map(len, group_sessions(spans).values())) <= len(spans)
