@@ -13,7 +13,7 @@ from clearml_otel.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class InstrumentationOptions:
+class DeclarativeOptions:
     """What ``instrumentation/development: python: clearml_langchain:`` takes; all optional.
 
     Args:
@@ -22,13 +22,17 @@ class InstrumentationOptions:
         readability_max_words: likewise.
         evaluation_events: likewise.
         capture_content: likewise.
+        max_content_length: likewise.
+        capture_media: likewise.
     """
 
     complexity_metrics: bool | None = None
     readability: str | None = None
     readability_max_words: int | None = None
     evaluation_events: bool | None = None
-    capture_content: bool | None = None
+    capture_content: bool | str | None = None
+    max_content_length: int | None = None
+    capture_media: bool | None = None
 
 
 class ZeroCodeInstrumentor(BaseInstrumentor):
@@ -37,14 +41,14 @@ class ZeroCodeInstrumentor(BaseInstrumentor):
     The application's own ``LangChainInstrumentor()`` is the one that this switches on.
     """
 
-    configuration = InstrumentationOptions
+    configuration = DeclarativeOptions
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """The versions of LangChain that this works with."""
         return LangChainInstrumentor().instrumentation_dependencies()
 
     def _instrument(self, **kwargs: Any) -> None:
-        given = {name: kwargs.pop(name, None) for name in InstrumentationOptions.__slots__}
+        given = {name: kwargs.pop(name, None) for name in DeclarativeOptions.__slots__}
         settings = Settings.load_or_repair(**given)
         options = {name: getattr(settings, name) for name in given}
         LangChainInstrumentor().instrument(**options, **kwargs)

@@ -187,8 +187,8 @@ def test_every_attribute_name_we_write_is_in_one_place() -> None:
         if path not in tables
         for text in literal.findall(path.read_text())
     }
-    # a module of LangChain's is no attribute
-    assert found == {'langchain/execution_seams.py: "langchain.chains.base"'}
+    # modules of LangChain's are no attributes
+    assert found <= {'langchain/execution_seams.py: "langchain.chains.base"'}
 
 
 # -- real processes ----------------------------------------------------------------------

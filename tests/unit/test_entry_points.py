@@ -22,7 +22,7 @@ from clearml_otel import (
 )
 from clearml_otel.exporter_companion import attach_tracker
 from clearml_otel.settings import ENV_PREFIX, Settings
-from clearml_otel.zero_code import InstrumentationOptions, ZeroCodeInstrumentor
+from clearml_otel.zero_code import DeclarativeOptions, ZeroCodeInstrumentor
 from support.offline import OfflineClearML
 
 
@@ -62,7 +62,7 @@ def test_there_is_a_variable_for_each_setting() -> None:
 
 def test_instrumentation_options_are_settings() -> None:
     known = {item.name: item.type for item in fields(Settings)}
-    for option in fields(InstrumentationOptions):
+    for option in fields(DeclarativeOptions):
         assert option.type == f"{known[option.name]} | None"
 
 
@@ -84,7 +84,7 @@ def test_variables_then_options_reach_the_instrumentation(
     (options,) = instrumented
     assert options["complexity_metrics"] is False
     assert options["capture_content"] is True
-    assert set(InstrumentationOptions.__slots__) <= options.keys()
+    assert set(DeclarativeOptions.__slots__) <= options.keys()
 
 
 def test_a_flush_of_the_provider_publishes(

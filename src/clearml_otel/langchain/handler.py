@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 from uuid import UUID, uuid4
 from weakref import WeakSet
@@ -25,7 +24,6 @@ from clearml_otel.capture import capture_from
 from clearml_otel.diagnostics import report
 from clearml_otel.langchain import inputs as io
 from clearml_otel.langchain import tool_results
-from clearml_otel.langchain.batches import BatchTracker
 from clearml_otel.langchain.client_metrics import ClientMetrics
 from clearml_otel.langchain.content import Content, Redact
 from clearml_otel.langchain.descriptions import (
@@ -36,24 +34,15 @@ from clearml_otel.langchain.descriptions import (
 )
 from clearml_otel.langchain.documents import retrieval_results
 from clearml_otel.langchain.evaluation_events import EvaluationEvents
-from clearml_otel.langchain.guard import fill, guarded
+from clearml_otel.langchain.guard import guarded
 from clearml_otel.langchain.inference_events import InferenceEvents
-from clearml_otel.langchain.messages import conversations_json, prompts_json
-from clearml_otel.langchain.model_answers import (
-    Answers,
-    answers_of,
-    logprobs,
-    output_messages_json,
-    response_attributes,
-)
-from clearml_otel.langchain.model_requests import request_attributes, tool_definitions
+from clearml_otel.langchain.model_runs import ModelRuns
 from clearml_otel.langchain.operations import operation_of_chain, retrieval_attributes
 from clearml_otel.langchain.owner import Owner
 from clearml_otel.langchain.run_spans import RunSpans
 from clearml_otel.langchain.runs import OpenRun
 from clearml_otel.langchain.scores import MAX_WORDS, Measure, Scorer
-from clearml_otel.langchain.token_usage import usage_attributes
-from clearml_otel.langchain.values import MAX_TEXT, plain_json, safe_str, to_json, to_text
+from clearml_otel.langchain.values import MAX_TEXT, safe_str, to_text
 
 _handlers: WeakSet[LangChainSpanHandler] = WeakSet()
 
@@ -100,20 +89,17 @@ class LangChainSpanHandler(BaseCallbackHandler):
         content = Content(capture, redact, max_content_length)
         events = InferenceEvents(logger_provider) if capture.in_events else None
         self.spans = RunSpans(tracer_provider, content, owner, on_closed, metrics, events)
-        self._scorer = Scorer(measure, max_words) if measure is not None else None
-        self._evaluation_events = evaluation_events
-        if self._scorer is not None:
-            self._scorer.warm_up()
-        self._asked_json = partial(conversations_json, capture_bytes=capture_media)
-        self._answered_json = partial(output_messages_json, capture_bytes=capture_media)
-        self._batches = BatchTracker()
+        scorer = Scorer(measure, max_words) if measure is not None else None
+        if scorer is not None:
+            scorer.warm_up()
+        self.models = ModelRuns(content, scorer, evaluation_events, capture_media=capture_media)
         self.id = uuid4().hex
         _handlers.add(self)
 
     def after_fork(self) -> None:
         """In a forked child: what is open belongs to the parent."""
         self.spans.after_fork()
-        self._batches.after_fork()
+        self.models.batches.after_fork()
 
     def __copy__(self) -> LangChainSpanHandler:
         """Copies of a model share its handler: their runs belong together."""
@@ -134,14 +120,14 @@ class LangChainSpanHandler(BaseCallbackHandler):
         self, serialized: dict[str, Any] | None, prompts: list[str], **kwargs: Any
     ) -> None:
         """Start the span of a completion call's prompt."""
-        self._start_model("llm", serialized, prompts_json, prompts, kwargs)
+        self._start_model("llm", serialized, prompts, kwargs)
 
     @guarded
     def on_chat_model_start(
         self, serialized: dict[str, Any] | None, messages: list[list[BaseMessage]], **kwargs: Any
     ) -> None:
         """Start the span of a chat call."""
-        self._start_model("chat_model", serialized, self._asked_json, messages, kwargs)
+        self._start_model("chat_model", serialized, messages, kwargs)
 
     def on_llm_new_token(self, token: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """Count a streamed token; the first one's time is kept."""
@@ -166,7 +152,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
         """End a model's span with its answers, usage and readability."""
 
         def describe(run: OpenRun, said: dict[str, Any]) -> None:
-            self._describe_response(run, response, said)
+            self.models.describe_response(said, run.span, response)
 
         self.spans.end(run_id, "llm", kwargs, describe)
 
@@ -175,14 +161,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
         """End a model's span with an error, and with what it had streamed of its answer."""
 
         def describe(said: dict[str, Any]) -> None:
-            response = kwargs.get("response")
-            if isinstance(response, LLMResult):
-                answers = answers_of(response)
-                said.update(usage_attributes(answers))
-                said.update(response_attributes(answers))
-                if any(answers.texts):
-                    put = self.spans.content.put
-                    put(said, names.OUTPUT_MESSAGES, self._answered_json, answers)
+            self.models.describe_part(said, kwargs.get("response"))
 
         self.spans.fail(run_id, "llm", kwargs, error, describe)
 
@@ -326,26 +305,11 @@ class LangChainSpanHandler(BaseCallbackHandler):
         self,
         run_type: str,
         serialized: dict[str, Any] | None,
-        render: Callable[..., str],
         asked: object,
         kwargs: dict[str, Any],
     ) -> None:
-        params = cast("dict[str, Any]", kwargs.get("invocation_params") or {})
-        metadata = cast("dict[str, Any]", kwargs.get("metadata") or {})
-
         def describe(attributes: dict[str, Any]) -> None:
-            operation = "text_completion" if run_type == "llm" else "chat"
-            attributes.update(request_attributes(operation, params, metadata, serialized))
-            given = kwargs.get("invocation_params")
-            batch = self._batches.join(given, kwargs.get("batch_size") or 1)
-            if batch is not None:
-                attributes[names.BATCH_ID] = batch.batch_id
-                attributes[names.BATCH_INDEX] = batch.index
-                attributes[names.BATCH_SIZE] = batch.size
-            put = self.spans.content.put
-            put(attributes, names.INPUT_MESSAGES, render, asked)
-            if tools := tool_definitions(params):
-                put(attributes, names.TOOL_DEFINITIONS, plain_json, tools)
+            self.models.describe_request(attributes, run_type, serialized, asked, kwargs)
 
         self.spans.start(run_type, run_name(serialized, kwargs), kwargs, describe)
 
@@ -363,26 +327,6 @@ class LangChainSpanHandler(BaseCallbackHandler):
             self.spans.content.put_all(said, f"{run_type} results", find, *values)
 
         self.spans.end(run_id, run_type, kwargs, describe)
-
-    def _describe_response(self, run: OpenRun, response: LLMResult, said: dict[str, Any]) -> None:
-        answers = answers_of(response)
-        said.update(usage_attributes(answers))
-        said.update(response_attributes(answers))
-        put = self.spans.content.put
-        put(said, names.OUTPUT_MESSAGES, self._answered_json, answers)
-        if probabilities := logprobs(answers):
-            put(said, names.LOGPROBS, to_json, probabilities)
-        if self._scorer is not None:
-            fill(said, "readability", self._scores, self._scorer, run, answers, said)
-
-    def _scores(
-        self, scorer: Scorer, run: OpenRun, answers: Answers, said: dict[str, Any]
-    ) -> Iterator[tuple[str, Any]]:
-        metrics, later = scorer.measure(answers.texts)
-        # what is measured later is read from the span
-        yield from scorer.attributes(metrics, later and self.spans.content.on_spans)
-        if self._evaluation_events is not None:
-            self._evaluation_events.emit(run.span, metrics, said.get(names.RESPONSE_ID))
 
 
 def _unpickled(handler_id: str) -> LangChainSpanHandler:

@@ -102,7 +102,7 @@ CASES = {
         "ownership.serve(Tracker(Settings(task_name='abc', offline=True)))",
     ),
     "open runs": (SPANS, "handler.spans._runs._lock", START),
-    "batches": (SPANS, "handler._batches._lock", START),
+    "batches": (SPANS, "handler.models.batches._lock", START),
     "live log": (LIVE, "live._lock", "live.on_start(span)"),
 }
 

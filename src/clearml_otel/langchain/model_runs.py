@@ -1,0 +1,133 @@
+"""What the spans of model calls say: the request at their start, the answers at their end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, cast
+
+from langchain_core.outputs import LLMResult
+from opentelemetry.trace import Span
+
+from clearml_otel import attributes as names
+from clearml_otel.langchain.batches import BatchTracker
+from clearml_otel.langchain.content import Content
+from clearml_otel.langchain.evaluation_events import EvaluationEvents
+from clearml_otel.langchain.guard import fill
+from clearml_otel.langchain.messages import conversations_json, prompts_json
+from clearml_otel.langchain.model_answers import (
+    Answers,
+    answers_of,
+    logprobs,
+    output_messages_json,
+    response_attributes,
+)
+from clearml_otel.langchain.model_requests import request_attributes, tool_definitions
+from clearml_otel.langchain.scores import Scorer
+from clearml_otel.langchain.token_usage import usage_attributes
+from clearml_otel.langchain.values import plain_json, to_json
+
+_OPERATIONS: Mapping[str, str] = {"llm": "text_completion", "chat_model": "chat"}
+
+
+class ModelRuns:
+    """Describes model calls for one handler.
+
+    Args:
+        content: what of their content goes on the spans.
+        scorer: measures the answers; None to measure nothing.
+        evaluation_events: gets the metrics too.
+        capture_media: keep the bytes of images, audio and files in messages.
+    """
+
+    def __init__(
+        self,
+        content: Content,
+        scorer: Scorer | None = None,
+        evaluation_events: EvaluationEvents | None = None,
+        *,
+        capture_media: bool = False,
+    ) -> None:
+        self.batches = BatchTracker()
+        self._content = content
+        self._scorer = scorer
+        self._evaluation_events = evaluation_events
+        self._asked_json = {
+            "llm": prompts_json,
+            "chat_model": partial(conversations_json, capture_bytes=capture_media),
+        }
+        self._answered_json = partial(output_messages_json, capture_bytes=capture_media)
+
+    def describe_request(
+        self,
+        attributes: dict[str, Any],
+        run_type: str,
+        serialized: dict[str, Any] | None,
+        asked: object,
+        kwargs: Mapping[str, Any],
+    ) -> None:
+        """Add what the start of a call says.
+
+        Args:
+            attributes: of its span.
+            run_type: ``llm`` or ``chat_model``.
+            serialized: the callback's first argument.
+            asked: prompts, or lists of messages.
+            kwargs: the callback's keywords.
+        """
+        given = kwargs.get("invocation_params")
+        params = cast("dict[str, Any]", given or {})
+        metadata = cast("dict[str, Any]", kwargs.get("metadata") or {})
+        operation = _OPERATIONS[run_type]
+        attributes.update(request_attributes(operation, params, metadata, serialized))
+        batch = self.batches.join(given, kwargs.get("batch_size") or 1)
+        if batch is not None:
+            attributes[names.BATCH_ID] = batch.batch_id
+            attributes[names.BATCH_INDEX] = batch.index
+            attributes[names.BATCH_SIZE] = batch.size
+        put = self._content.put
+        put(attributes, names.INPUT_MESSAGES, self._asked_json[run_type], asked)
+        if tools := tool_definitions(params):
+            put(attributes, names.TOOL_DEFINITIONS, plain_json, tools)
+
+    def describe_response(self, said: dict[str, Any], span: Span, response: LLMResult) -> None:
+        """Add what the end of a call says: answers, usage and readability.
+
+        Args:
+            said: the attributes of the span's end.
+            span: the call's span.
+            response: the model's.
+        """
+        answers = answers_of(response)
+        said.update(usage_attributes(answers))
+        said.update(response_attributes(answers))
+        put = self._content.put
+        put(said, names.OUTPUT_MESSAGES, self._answered_json, answers)
+        if probabilities := logprobs(answers):
+            put(said, names.LOGPROBS, to_json, probabilities)
+        if self._scorer is not None:
+            fill(said, "readability", self._scores, self._scorer, span, answers, said)
+
+    def describe_part(self, said: dict[str, Any], response: object) -> None:
+        """Add what a call had answered before an error, if it had.
+
+        Args:
+            said: the attributes of the span's end.
+            response: the error callback's ``response``.
+        """
+        if not isinstance(response, LLMResult):
+            return
+        answers = answers_of(response)
+        said.update(usage_attributes(answers))
+        said.update(response_attributes(answers))
+        if any(answers.texts):
+            self._content.put(said, names.OUTPUT_MESSAGES, self._answered_json, answers)
+
+    def _scores(
+        self, scorer: Scorer, span: Span, answers: Answers, said: dict[str, Any]
+    ) -> Iterator[tuple[str, Any]]:
+        metrics, later = scorer.measure(answers.texts)
+        # what is measured later is read from the span
+        yield from scorer.attributes(metrics, later and self._content.on_spans)
+        if self._evaluation_events is not None:
+            self._evaluation_events.emit(span, metrics, said.get(names.RESPONSE_ID))
