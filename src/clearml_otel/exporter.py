@@ -31,7 +31,8 @@ class ClearMLSpanProcessor(SpanProcessor):
     """
 
     def __init__(self, **settings: object) -> None:
-        self._tracker = Tracker(Settings.load_or_repair(**settings))
+        settings_ = Settings.load_or_repair(**settings)
+        self._tracker = Tracker(settings_, timed=True, counted=True)
 
     @property
     def tracker(self) -> Tracker:
@@ -39,15 +40,19 @@ class ClearMLSpanProcessor(SpanProcessor):
         return self._tracker
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Show the start where records are followed live."""
+        """Count the span among its trace's open ones."""
         if _is_ours(span):
             self._tracker.span_started(span)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Keep a sampled span for the next publication."""
         context = span.get_span_context()
-        if context is not None and context.trace_flags.sampled and _is_ours(span):
+        if context is None or not _is_ours(span):
+            return
+        if context.trace_flags.sampled:
             self._tracker.span_ended(span)
+        else:
+            self._tracker.span_unsampled(span)
 
     def shutdown(self) -> None:
         """Publish everything and complete the task."""
@@ -71,7 +76,7 @@ class ClearMLSpanExporter(SpanExporter):
     """
 
     def __init__(self, **settings: object) -> None:
-        self._tracker = Tracker(Settings.load_or_repair(**settings))
+        self._tracker = Tracker(Settings.load_or_repair(**settings), timed=True)
 
     @property
     def tracker(self) -> Tracker:
@@ -86,6 +91,7 @@ class ClearMLSpanExporter(SpanExporter):
         for span in spans:
             if _is_ours(span):
                 self._tracker.span_ended(span)
+        self._tracker.write()
         return SpanExportResult.SUCCESS
 
     def shutdown(self) -> None:

@@ -33,12 +33,15 @@ class Tracker:
 
     Args:
         settings: see :class:`~clearml_otel.settings.Settings`.
+        timed: whether finished traces are published without a flush.
+        counted: whether every span's start is told too.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, timed: bool = False, counted: bool = False) -> None:
         self.id = uuid.uuid4().hex
         self._flushes = 0
-        self._pipeline = Pipeline(settings, transport_for(settings))
+        transport = transport_for(settings)
+        self._pipeline = Pipeline(settings, transport, timed=timed, counted=counted)
         self._live = LiveLog() if settings.stream_logs else None
 
     @property
@@ -122,12 +125,24 @@ class Tracker:
     def span_started(self, span: ReadableSpan) -> None:
         """A span began; shown where the user follows the records live."""
         self._follow(lambda live: live.on_start(span))
+        with _unharmed("its trace is published later"):
+            self._pipeline.started(span)
 
     def span_ended(self, span: ReadableSpan) -> None:
         """A span ended; kept for the next publication."""
         self._follow(lambda live: live.on_end(span))
         with _unharmed("a span is not in the ClearML tables"):
             self._pipeline.add(span)
+
+    def span_unsampled(self, span: ReadableSpan) -> None:
+        """A span ended that the sampler does not keep, but whose start was told."""
+        with _unharmed("its trace is published later"):
+            self._pipeline.unsampled(span)
+
+    def write(self) -> None:
+        """Write down the spans so far: afterwards a killed process has not lost them."""
+        with _unharmed("spans are kept in memory only"):
+            self._pipeline.write()
 
     def publish(self, timeout_s: float) -> bool:
         """Publish the open sessions as they are and wait; a later publication replaces them."""

@@ -36,6 +36,17 @@ VALUES: dict[str, tuple[object, str, object]] = {
     "flush_timeout_s": (1, "2.5", 2.5),
     "shutdown_timeout_s": (0, "3600", 3600.0),
     "max_buffered_spans": (1, "25", 25),
+    "spool": (False, "off", False),
+    "spool_folder": ("/by/keyword", "/by/variable", "/by/variable"),
+    "spool_max_mb": (1, "25", 25),
+    "spool_max_age_h": (1, "25", 25),
+    "publish_interval_s": (0, "2.5", 2.5),
+    "trace_grace_s": (1, "2.5", 2.5),
+    "trace_quiet_s": (1, "2.5", 2.5),
+    "trace_idle_s": (1, "2.5", 2.5),
+    "checkpoint_s": (1, "2.5", 2.5),
+    "late_window_s": (1, "2.5", 2.5),
+    "max_span_age_s": (0, "2.5", 2.5),
 }
 
 

@@ -98,6 +98,21 @@ class Media:
     timestamp_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class TaskReference:
+    """Which task a transport writes to, for another process that goes on with it.
+
+    Args:
+        task_id: the task's id.
+        owned: whether its status is the transport's to give.
+        folder: the folder of an offline session; empty for a task on a server.
+    """
+
+    task_id: str
+    owned: bool = True
+    folder: str = ""
+
+
 class Transport(Protocol):
     """Writes to one ClearML task; every method may raise TransportError and nothing else."""
 
@@ -109,6 +124,11 @@ class Transport(Protocol):
     @property
     def location(self) -> str:
         """The web page of the task, or the path of the offline session; empty until it exists."""
+        ...
+
+    @property
+    def reference(self) -> TaskReference | None:
+        """The task, for another process to go on with it; None until it exists."""
         ...
 
     def open(self) -> str:

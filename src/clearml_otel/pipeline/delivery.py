@@ -46,6 +46,12 @@ class Job:
     replaces: str | None = None
     refused: list[str] = field(default_factory=list[str])
 
+    def next(self, steps: Iterable[Step]) -> None:
+        """Insert steps right after the one that is being done."""
+        current = self.steps.popleft()
+        self.steps.extendleft(reversed(list(steps)))
+        self.steps.appendleft(current)
+
 
 class Delivery:
     """The queue of jobs for one task.
@@ -64,6 +70,7 @@ class Delivery:
         self._failures_in_a_row = 0
         self._failed_tries = 0
         self._hopeless = False
+        self.refused = False
 
     def _reset_synchronisation(self) -> None:
         self._changed = threading.Condition()
@@ -210,8 +217,8 @@ class Delivery:
                 return True
             try:
                 self.transport.open()
-                self._do(Job("the task's description", self._prepare))
-                self._do(job)
+                perform(Job("the task's description", self._prepare), self.transport)
+                perform(job, self.transport)
             except TransportError as error:
                 report(
                     "delivery.transient",
@@ -227,34 +234,10 @@ class Delivery:
             self._failures_in_a_row = 0
             forget("delivery.transient")
             with self._changed:
+                self.refused = self.refused or bool(job.refused)
                 if self._jobs and self._jobs[0] is job:
                     self._jobs.popleft()
                 self._changed.notify_all()
-
-    def _do(self, job: Job) -> None:
-        """Do a job's steps; one that ClearML refuses for good is named and left out."""
-        while job.steps:
-            step = job.steps[0]
-            try:
-                step(self.transport)
-            except TransportError as error:
-                if error.transient:
-                    raise
-                self._refuse(job, str(error))
-            except Exception as error:  # noqa: BLE001 - one bad step must not stop the others
-                self._refuse(job, f"{type(error).__name__}: {' '.join(str(error).split())}")
-            # a call that outlasts close() finds its step done by the rescue
-            if job.steps and job.steps[0] is step:
-                job.steps.popleft()
-
-    def _refuse(self, job: Job, why: str) -> None:
-        job.refused.append(why)
-        report(
-            f"delivery.refused.{job.name}",
-            f"a part of {job.name} is not in ClearML: {why}",
-            level=logging.ERROR,
-            exc_info=True,
-        )
 
     def _ping(self) -> None:
         if self.transport.task_id is None:
@@ -264,3 +247,39 @@ class Delivery:
                 self.transport.ping()
         except TransportError as error:
             report("delivery.ping", f"ClearML does not hear from the task: {error}")
+
+
+def perform(job: Job, transport: Transport, deadline: float | None = None) -> None:
+    """Do a job's steps; one that ClearML refuses for good is named and left out.
+
+    Args:
+        job: the job; steps that are done are gone from it.
+        transport: where to.
+        deadline: on :func:`time.monotonic`, after which no step begins.
+
+    Raises:
+        TransportError: a step is to be tried again; those done before it are not repeated.
+    """
+    while job.steps:
+        if deadline is not None and time.monotonic() >= deadline:
+            raise TransportError(f"there was no time left for {job.name}", transient=True)
+        step = job.steps[0]
+        try:
+            step(transport)
+        except TransportError as error:
+            if error.transient:
+                raise
+            _refuse(job, str(error))
+        except Exception as error:  # noqa: BLE001 - one bad step must not stop the others
+            _refuse(job, f"{type(error).__name__}: {' '.join(str(error).split())}")
+        job.steps.popleft()
+
+
+def _refuse(job: Job, why: str) -> None:
+    job.refused.append(why)
+    report(
+        f"delivery.refused.{job.name}",
+        f"a part of {job.name} is not in ClearML: {why}",
+        level=logging.ERROR,
+        exc_info=True,
+    )

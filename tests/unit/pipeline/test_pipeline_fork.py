@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 TESTS = Path(__file__).parents[2]
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def run(home: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -25,7 +25,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     }
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
-        env={**inherited, "PYTHONPATH": str(TESTS)},
+        env={**inherited, "PYTHONPATH": str(TESTS), "HOME": str(home)},
         capture_output=True,
         text=True,
         timeout=60,
@@ -34,7 +34,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("when", ["early", "late"])
 def test_each_process_publishes_its_own_runs_once(tmp_path: Path, when: str) -> None:
-    done = run(TESTS / "support" / "forking_program.py", tmp_path, when)
+    done = run(tmp_path, TESTS / "support" / "forking_program.py", tmp_path, when)
     assert done.returncode == 0, done.stderr
     found = [
         (series, row["prompts"])
