@@ -79,6 +79,7 @@ class _Trace:
     entry_ended: bool = False
     unsettled: int = 0
     settled_at: float = -1.0
+    queued: float = _NEVER
     open: dict[int, tuple[ReadableSpan, float]] = field(
         default_factory=dict[int, "tuple[ReadableSpan, float]"]
     )
@@ -131,30 +132,39 @@ class Assembler:
         with self._lock:
             trace = self._traces.get(context.trace_id) or self._begin(context.trace_id, now)
             trace.open.pop(context.span_id, None)
+            # a parent that is not open is in another process, or began before us
+            if (
+                parent is None
+                or parent.is_remote
+                or (self._counted and parent.span_id not in trace.open)
+            ):
+                trace.entry_ended = True
             if context.trace_flags.sampled:
                 trace.unsettled += 1
                 trace.last = now
-                if trace.late:
-                    self.counts.late_spans += 1
-                # a parent that is not open is in another process, or began before us
-                if (
-                    parent is None
-                    or parent.is_remote
-                    or (self._counted and parent.span_id not in trace.open)
-                ):
-                    trace.entry_ended = True
-            elif not (trace.open or trace.unsettled or trace.revision):
-                # nothing of it is sampled
-                del self._traces[context.trace_id]
+                self.counts.late_spans += trace.late
+            if trace.unsettled == 1 or not trace.open:
+                self._look_again(context.trace_id, trace)
+
+    def _look_again(self, trace_id: int, trace: _Trace) -> None:
+        if trace.unsettled:
+            self._queue(trace_id, trace, self._deadline(trace)[0])
+        elif not (trace.open or trace.revision):
+            # nothing of it is sampled
+            del self._traces[trace_id]
 
     def _begin(self, trace_id: int, now: float) -> _Trace:
         revision, _ = self._sealed.pop(trace_id, (0, 0.0))
         trace = self._traces[trace_id] = _Trace(now, now, revision, late=revision > 0)
-        heapq.heappush(self._deadlines, (now + self._soonest(), trace_id))
+        soonest = self._times.grace if self._counted else self._times.quiet
+        self._queue(trace_id, trace, now + soonest)
         return trace
 
-    def _soonest(self) -> float:
-        return self._times.grace if self._counted else min(self._times.quiet, self._times.idle)
+    def _queue(self, trace_id: int, trace: _Trace, deadline: float) -> None:
+        """Look at a trace by then; of its entries in the heap only the soonest counts."""
+        if deadline < trace.queued:
+            trace.queued = deadline
+            heapq.heappush(self._deadlines, (deadline, trace_id))
 
     def due(self) -> list[Settled]:
         """Settle what is due by now."""
@@ -162,16 +172,17 @@ class Assembler:
         settled: list[Settled] = []
         with self._lock:
             while self._deadlines and self._deadlines[0][0] <= now:
-                _, trace_id = heapq.heappop(self._deadlines)
+                queued, trace_id = heapq.heappop(self._deadlines)
                 trace = self._traces.get(trace_id)
-                if trace is None:
+                if trace is None or trace.queued != queued:
                     continue
+                trace.queued = _NEVER
                 deadline, reason = self._deadline(trace)
                 if deadline <= now:
                     settled.append(self._settle(trace_id, trace, reason, now))
                     deadline, _ = self._deadline(trace)
-                if trace_id in self._traces and deadline < _NEVER:
-                    heapq.heappush(self._deadlines, (max(deadline, now + 0.001), trace_id))
+                if trace_id in self._traces:
+                    self._queue(trace_id, trace, max(deadline, now + 0.001))
             while len(self._traces) > MOST_OPEN:
                 trace_id, trace = next(iter(self._traces.items()))
                 settled.append(self._settle(trace_id, trace, PRESSURE, now))

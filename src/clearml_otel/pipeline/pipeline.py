@@ -108,6 +108,7 @@ class Pipeline:
         """A span began, whose trace is not whole before it ends."""
         if self._assembler is not None and not self._closed:
             self._assembler.started(span)
+            worker.wake(self.settings.checkpoint_s)
 
     def add(self, span: AnySpan) -> None:
         """Take a finished span; never blocks on the network, nor on the disk."""
@@ -122,12 +123,13 @@ class Pipeline:
         if self._assembler is not None and not isinstance(span, SpanRecord):
             self._assembler.ended(span)
         if full is not None:
-            self._end_part(full, "the tables of the last sessions")
+            self._end_part(full, "the tables of the last sessions", "full")
 
     def unsampled(self, span: ReadableSpan) -> None:
         """A span ended that is not kept, but was counted."""
-        if self._assembler is not None:
+        if self._assembler is not None and not self._closed:
             self._assembler.ended(span)
+            worker.wake(self.settings.trace_grace_s)
 
     def write(self) -> None:
         """Write down what was added: afterwards a killed process has not lost it."""
@@ -144,13 +146,16 @@ class Pipeline:
         if self._stream.spans:
             self._submit_open(self._whole_view("flush"))
 
-    def end_sessions(self, name: str | None = None, model: ModelUpload | None = None) -> None:
+    def end_sessions(
+        self, name: str | None = None, model: ModelUpload | None = None, reason: str = "flush"
+    ) -> None:
         """Queue what there is and let new sessions begin, counting from zero.
 
         Args:
             name: the series of all that there is, as one session; by default each session keeps
                 the name that its spans give it.
             model: goes with the first session.
+            reason: why traces are published that are not whole.
         """
         if name is None and model is None:
             part = self._stream.end_part()
@@ -158,17 +163,22 @@ class Pipeline:
             part = self._stream.end_named_part(_named(name, model))
         if part is not None:
             what = f"the tables of session {name!r}" if name else "the tables of the last sessions"
-            self._end_part(part, what, name, model)
+            self._end_part(part, what, reason, name, model)
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until everything queued is in ClearML; False when something still waits."""
         return self._delivery.wait(timeout_s)
 
     def _end_part(
-        self, part: int, what: str, name: str | None = None, model: ModelUpload | None = None
+        self,
+        part: int,
+        what: str,
+        reason: str,
+        name: str | None = None,
+        model: ModelUpload | None = None,
     ) -> None:
         self._part_began = time.monotonic()
-        view = self._whole_view("end")
+        view = self._whole_view(reason)
         if self._assembler is not None:
             self._assembler.part_ended()
         self._delivery.submit(
@@ -209,7 +219,7 @@ class Pipeline:
         self._stream.write()
         stale = time.monotonic() - self._part_began > _LONGEST_PART_S
         if self._stream.bytes > _MOST_BYTES or (self._stream.spans and stale):
-            self.end_sessions()
+            self.end_sessions(reason="full")
         if self._assembler is None:
             return float("inf")
         self._news = bool(self._assembler.due()) or self._news
@@ -238,7 +248,7 @@ class Pipeline:
         with self._closing:
             if self._closed:
                 return
-            self.end_sessions()
+            self.end_sessions(reason="shutdown")
             self._closed = True
         lifecycle.unregister(self)
         worker.remove(self)
