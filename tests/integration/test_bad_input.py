@@ -12,7 +12,6 @@ from langchain_core.language_models.fake import FakeListLLM
 
 from clearml_otel import ClearMLCallbackHandler, ClearMLSpanExporter
 from clearml_otel.pipeline import orphans
-from clearml_otel.pipeline.process_spools import spools
 from support.offline import OfflineClearML
 from support.session_files import read_zip
 
@@ -110,7 +109,6 @@ def check_unwritable(root: Path, own_spool: Path, monkeypatch: pytest.MonkeyPatc
     handler = ClearMLCallbackHandler(task_name="unwritable")
     ask(handler)
     handler.flush_tracker("asked", finish=True)
-    spools.close()
     repaired = root.parent / "repaired"
     monkeypatch.setenv("CLEARML_CACHE_DIR", str(repaired))
     assert [each.is_for_us for each in orphans.waiting([own_spool])] == [False]
@@ -138,7 +136,6 @@ def test_missing_credentials(
     said = lines(caplog)
     assert any("CLEARML_API_ACCESS_KEY" in line and "clearml-init" in line for line in said)
     assert any(str(own_spool) in line and "clearml-otel upload" in line for line in said)
-    spools.close()
     (left,) = orphans.waiting([own_spool])
     assert left.spans == 1
     assert not left.in_use

@@ -49,9 +49,20 @@ class Connection:
         """
         return self._send(endpoint, json=fields)
 
-    def call_batch(self, endpoint: str, body: bytes) -> dict[str, Any]:
-        """Call an endpoint with a body of JSON lines."""
-        return self._send(endpoint, data=body, headers={"Content-Type": "application/json-lines"})
+    def call_batch(self, endpoint: str, body: bytes, *, repeats: bool = True) -> dict[str, Any]:
+        """Call an endpoint with a body of JSON lines.
+
+        Args:
+            endpoint: the endpoint.
+            body: the lines.
+            repeats: whether it may be sent again where the answer is lost.
+        """
+        headers = {"Content-Type": "application/json-lines"}
+        self._session.repeats = repeats
+        try:
+            return self._send(endpoint, data=body, headers=headers)
+        finally:
+            self._session.repeats = True
 
     def upload(self, path: str, data: bytes, content_type: str) -> str:
         """Store a file on the files server, or in the bucket that is configured as one.

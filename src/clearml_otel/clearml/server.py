@@ -19,6 +19,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from clearml_otel.clearml.answers import RefusedError, transport_error
 from clearml_otel.clearml.connection import Connection
+from clearml_otel.clearml.console_log import missing_lines
 from clearml_otel.clearml.encoding import clean_text
 from clearml_otel.clearml.entries import (
     artifact_entry,
@@ -104,6 +105,7 @@ class ServerTransport:
         self._closed = False
         self._allow_locked = False
         self._accepted: set[bytes] = set()
+        self._uncertain: set[bytes] = set()
         self._models: dict[tuple[str, str], _UploadedModel] = {}
         self._lock = threading.RLock()
 
@@ -145,7 +147,7 @@ class ServerTransport:
             for batch in batches(events):
                 digest = hashlib.sha256(json.dumps(batch).encode()).digest()
                 if digest not in self._accepted:
-                    self._add_batch(connection, task, batch)
+                    self._add_once(connection, task, batch, digest)
                     self._accepted.add(digest)
             self._accepted.clear()
 
@@ -264,6 +266,20 @@ class ServerTransport:
             self._task.started = True
         return self._task
 
+    def _add_once(
+        self, connection: Connection, task: _Task, batch: list[Event], digest: bytes
+    ) -> None:
+        """Write a batch; console lines only those that a call before, which failed, did not.
+
+        Everything else replaces itself where it is sent again.
+        """
+        if batch[0]["type"] == "log" and digest in self._uncertain:
+            batch = missing_lines(connection, task.id, batch)
+        if batch:
+            self._uncertain.add(digest)
+            self._add_batch(connection, task, batch)
+        self._uncertain.discard(digest)
+
     def _add_batch(self, connection: Connection, task: _Task, batch: list[Event]) -> None:
         try:
             answer = self._confirmed(connection, task, batch)
@@ -286,7 +302,9 @@ class ServerTransport:
         if self._allow_locked:
             requests = [{**request, "allow_locked": True} for request in requests]
         body = "\n".join(json.dumps(request, allow_nan=False) for request in requests)
-        return connection.call_batch("events.add_batch", body.encode("ascii"))
+        # a plot that is sent again replaces itself, a line of the console does not
+        repeats = batch[0]["type"] != "log"
+        return connection.call_batch("events.add_batch", body.encode("ascii"), repeats=repeats)
 
     def _replaced(self, name: str) -> None:
         """Another model took this name; an earlier one would have to be linked again."""

@@ -19,6 +19,9 @@ Event = dict[str, Any]
 
 Status = Literal["completed", "failed", "stopped"]
 
+UNAUTHORIZED = "unauthorized"
+"""The kind of problems that only other credentials end."""
+
 _MAX_MESSAGE = 600
 
 
@@ -29,12 +32,23 @@ class TransportError(Exception):
         message: what is wrong and what to do about it; line breaks become spaces.
         transient: whether the same call is worth repeating as it is. True for a server that is
             down, overloaded or answers nonsense, and for bad credentials, which may be repaired.
+        kind: problems of one kind are logged once until things work again.
+        retry_after_s: seconds that the server asks to be left alone for.
     """
 
-    def __init__(self, message: str, *, transient: bool) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        transient: bool,
+        kind: str = "transient",
+        retry_after_s: float = 0.0,
+    ) -> None:
         line = " ".join(message.split())
         super().__init__(line if len(line) <= _MAX_MESSAGE else f"{line[:_MAX_MESSAGE]}…")
         self.transient = transient
+        self.kind = kind
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from clearml_otel.clearml.transport import Status, Transport, TransportError
+from clearml_otel.clearml.transport import UNAUTHORIZED, Status, Transport, TransportError
 from clearml_otel.diagnostics import forget, report
 
 # the application may have seeded the global generator for an experiment
@@ -28,6 +28,7 @@ Step: TypeAlias = Callable[[Transport], None]
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 60.0
 _LAST_PAUSES_S: Final = (0.5, 1.0, 2.0)  # between the last tries, which hold up the program's end
+_OPEN_AFTER: Final = 5  # failures in a row, after which new jobs wait their turn too
 _PING_EVERY_S: Final = 600.0  # ClearML stops tasks that say nothing for two hours
 
 
@@ -69,6 +70,7 @@ class Delivery:
         self._closing = False
         self._failures_in_a_row = 0
         self._failed_tries = 0
+        self._not_before = 0.0
         self._hopeless = False
         self.refused = False
 
@@ -93,7 +95,9 @@ class Delivery:
                 self._jobs = deque(kept)
             self._jobs.append(job)
             self._ensure_thread()
-            self._kick()
+            if self._failures_in_a_row < _OPEN_AFTER:
+                self._kick()
+            self._changed.notify_all()
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until everything is delivered, having what waits for its retry tried at once.
@@ -110,7 +114,7 @@ class Delivery:
                     lambda: not self._jobs or self._failed_tries > before, timeout_s
                 )
         if not threaded:
-            self._attempt(timeout_s)
+            self._attempt_within(time.monotonic() + timeout_s)
         return not self._jobs
 
     def close(self, status: Status, message: str, timeout_s: float) -> list[Job]:
@@ -133,7 +137,8 @@ class Delivery:
                 break
             if time.monotonic() >= deadline:
                 break
-            time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
+            now = time.monotonic()
+            time.sleep(max(0.0, min(max(pause, self._not_before - now), deadline - now)))
         left = list(self._jobs)
         self._finish(status, message, left)
         return left
@@ -189,27 +194,34 @@ class Delivery:
                 self._back_off()
 
     def _back_off(self) -> None:
-        """Wait before the next try; a new job or somebody who waits cuts it short."""
+        """Wait before the next try; a new job or somebody who waits cuts it short.
+
+        Only the time that the server asked for is kept whatever happens, and after several
+        failures in a row new jobs hurry nobody: the next try finds them.
+        """
         ceiling = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(self._failures_in_a_row, 10))
         pause = _jitter.uniform(_FIRST_WAIT_S / 2, ceiling)
         with self._changed:
+            self._changed.wait_for(
+                lambda: self._closing, max(0.0, self._not_before - time.monotonic())
+            )
             self._changed.wait_for(lambda: self._kicked or self._closing, pause)
 
     def _attempt_within(self, deadline: float) -> bool:
         """Try what waits, unless the thread's own try outlasts the deadline."""
-        return self._attempt(max(0.0, deadline - time.monotonic()))
+        return self._attempt(max(0.0, deadline - time.monotonic()), deadline)
 
-    def _attempt(self, timeout_s: float = -1) -> bool:
+    def _attempt(self, timeout_s: float = -1, deadline: float | None = None) -> bool:
         """Do all that waits; False where a step has to be tried again."""
         if not self._working.acquire(timeout=timeout_s):
             return False
         try:
             with suppress_instrumentation():
-                return self._do_all()
+                return self._do_all(deadline)
         finally:
             self._working.release()
 
-    def _do_all(self) -> bool:
+    def _do_all(self, deadline: float | None) -> bool:
         while True:
             with self._changed:
                 job = self._jobs[0] if self._jobs else None
@@ -217,27 +229,35 @@ class Delivery:
                 return True
             try:
                 self.transport.open()
-                perform(Job("the task's description", self._prepare), self.transport)
-                perform(job, self.transport)
+                perform(Job("the task's description", self._prepare), self.transport, deadline)
+                perform(job, self.transport, deadline)
             except TransportError as error:
-                report(
-                    "delivery.transient",
-                    f"{job.name}: not yet in ClearML: {error} (it is kept and tried again)",
-                    level=logging.ERROR,
-                )
-                self._hopeless = not error.transient
-                with self._changed:
-                    self._failures_in_a_row += 1
-                    self._failed_tries += 1
-                    self._changed.notify_all()
+                self._failed(job, error)
                 return False
             self._failures_in_a_row = 0
-            forget("delivery.transient")
+            for kind in ("transient", UNAUTHORIZED):
+                forget(f"delivery.{kind}")
             with self._changed:
                 self.refused = self.refused or bool(job.refused)
                 if self._jobs and self._jobs[0] is job:
                     self._jobs.popleft()
                 self._changed.notify_all()
+
+    def _failed(self, job: Job, error: TransportError) -> None:
+        report(
+            f"delivery.{error.kind}",
+            f"{job.name}: not yet in ClearML: {error} (it is kept and tried again)",
+            level=logging.ERROR,
+        )
+        self._hopeless = not error.transient
+        with self._changed:
+            self._not_before = time.monotonic() + error.retry_after_s
+            if error.kind == UNAUTHORIZED:
+                # no try of its own is worth much before somebody repairs them
+                self._failures_in_a_row = max(self._failures_in_a_row, _OPEN_AFTER)
+            self._failures_in_a_row += 1
+            self._failed_tries += 1
+            self._changed.notify_all()
 
     def _ping(self) -> None:
         if self.transport.task_id is None:

@@ -60,7 +60,7 @@ class Pipeline:
         self.settings = settings
         self._timed = timed and settings.publish_interval_s > 0
         self._counted = counted
-        self._spool = spools.of(settings)
+        self._spool = spools.open(settings)
         self._delivery = Delivery(transport, task_descriptions(settings))
         self._closed = False
         self._ending: tuple[Status, str] | None = None
@@ -263,6 +263,7 @@ class Pipeline:
             self._leave([job.name for job in left])
         else:
             self._stream.close()
+        spools.release(self._spool)
 
     def after_fork(self) -> None:
         """In a forked child: the parent publishes what it had; the child begins its own tables."""

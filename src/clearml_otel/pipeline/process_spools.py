@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from pathlib import Path
@@ -26,24 +27,24 @@ class ProcessSpools:
     """Shared by all pipelines of the process: one file each would be many in a busy service."""
 
     def __init__(self) -> None:
-        self._begin()
-
-    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._spools: dict[_Key, Spool] = {}
+        self._users = 0
+        self._folders: dict[Path, None] = {}
         self._look_at = 0.0
         self._looking: threading.Thread | None = None
         self._exit_timeout_s = 0.0
 
-    def of(self, settings: Settings) -> Spool:
-        """The spool for these settings."""
+    def open(self, settings: Settings) -> Spool:
+        """The spool for these settings, until :meth:`release`."""
         key = settings.spool_folder, settings.spool
         with self._lock:
-            if not self._spools:
+            if not self._users:
                 lifecycle.register(self, last=True)
                 worker.add(self)
                 self._look_at = time.monotonic() + _FIRST_LOOK_S
-            self._exit_timeout_s = max(self._exit_timeout_s, settings.shutdown_timeout_s)
+            self._users += 1
+            self._exit_timeout_s = settings.shutdown_timeout_s
             if key not in self._spools:
                 self._spools[key] = Spool(
                     settings.spool_folder,
@@ -51,7 +52,21 @@ class ProcessSpools:
                     max_bytes=settings.spool_max_mb * _MEGABYTE,
                     max_age_s=settings.spool_max_age_h * _HOUR_S,
                 )
+                self._folders |= dict.fromkeys(self._spools[key].folders)
             return self._spools[key]
+
+    def release(self, spool: Spool) -> None:
+        """A pipeline is closed; with the last one the files are let go of."""
+        with self._lock:
+            self._users = max(self._users - 1, 0)
+            if self._users:
+                return
+            # a pipeline may be closed after the end, by a provider's own exit handler
+            released = {id(each): each for each in (*self._spools.values(), spool)}
+            self._spools = {}
+        for each in released.values():
+            each.close()
+        worker.remove(self)
 
     def tick(self) -> float:
         """Once a minute: keep to the caps, and publish what dead processes left."""
@@ -74,44 +89,40 @@ class ProcessSpools:
         """
         with self._lock:
             spools, self._spools = list(self._spools.values()), {}
+            self._users = 0
         lifecycle.unregister(self)
         worker.remove(self)
-        delivers = all(not spool.waits for spool in spools)
+        delivers = not any(spool.waits for spool in spools)
         for spool in spools:
             spool.close()
-        if delivers and self._looking is None and self._found_orphans(spools):
-            self._deliver(spools, time.monotonic() + self._exit_timeout_s)
+        if delivers and self._looking is None and self._found_orphans():
+            self._deliver(time.monotonic() + self._exit_timeout_s)
+        self._folders.clear()
 
     def after_fork(self) -> None:
         """In a forked child: the files are the parent's, and so is what others left."""
-        spools = list(self._spools.values())
         self._lock = threading.Lock()
         self._looking = None
-        for spool in spools:
+        for spool in self._spools.values():
             spool.abandon()
 
     def _all(self) -> list[Spool]:
         with self._lock:
             return list(self._spools.values())
 
-    def _found_orphans(self, spools: list[Spool] | None = None) -> bool:
-        own = self._own_paths(spools)
+    def _found_orphans(self) -> bool:
+        own = self._own_paths()
         return any(
             path not in own
-            for folder in self._folders(spools)
+            for folder in list(self._folders)
             for path in spool_folder.spools(folder)
         )
 
-    def _folders(self, spools: list[Spool] | None) -> list[Path]:
-        return [folder for spool in spools or self._all() for folder in spool.folders]
+    def _own_paths(self) -> set[Path]:
+        return {spool.path for spool in self._all() if spool.path is not None}
 
-    def _own_paths(self, spools: list[Spool] | None) -> set[Path]:
-        return {spool.path for spool in spools or self._all() if spool.path is not None}
-
-    def _deliver(self, spools: list[Spool] | None = None, deadline: float | None = None) -> None:
-        found = orphans.deliver(
-            self._folders(spools), own=self._own_paths(spools), deadline=deadline
-        )
+    def _deliver(self, deadline: float | None = None) -> None:
+        found = orphans.deliver(list(self._folders), own=self._own_paths(), deadline=deadline)
         for each in found:
             if each.problem:
                 report(
@@ -123,6 +134,7 @@ class ProcessSpools:
             report(
                 f"orphans.delivered.{each.left.stream}",
                 f"{each.left.spans} spans that another process left are in {each.location} now",
+                level=logging.INFO,
             )
 
 

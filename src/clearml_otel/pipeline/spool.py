@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 from clearml_otel.diagnostics import report
 from clearml_otel.pipeline import spool_folder
+from clearml_otel.pipeline.fork_guard import guard
 from clearml_otel.pipeline.spool_file import Label, NamedPart, SpoolFile
 
 _Answer = TypeVar("_Answer")
@@ -203,11 +204,12 @@ class Spool:
         if not self._on_disk or time.monotonic() < self._disk_retry_at:
             return False
         try:
-            if self._disk is None:
-                self._open_disk()
-            if self._disk is None:
-                return False
-            change(self._disk)
+            with guard.calls:  # two threads must not make two files
+                if self._disk is None:
+                    self._open_disk()
+                if self._disk is None:
+                    return False
+                change(self._disk)
         except sqlite3.Error as error:
             self._disk_failed(error)
             return False
@@ -242,11 +244,12 @@ class Spool:
         )
 
     def _in_memory(self) -> SpoolFile:
-        if self._memory is None:
-            self._memory = SpoolFile(None)
-            for stream, info in self._infos.items():
-                self._memory.set_stream(stream, info)
-        return self._memory
+        with guard.calls:
+            if self._memory is None:
+                self._memory = SpoolFile(None)
+                for stream, info in self._infos.items():
+                    self._memory.set_stream(stream, info)
+            return self._memory
 
     def _move_to_disk(self, memory: SpoolFile) -> None:
         """Move batch by batch; what was said of streams and parts is in both places already."""

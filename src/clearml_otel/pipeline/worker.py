@@ -10,6 +10,7 @@ from clearml_otel import lifecycle
 from clearml_otel.diagnostics import report
 
 _LONGEST_SLEEP_S: Final = 60.0
+_LONGEST_TICK_S: Final = 1.0
 
 
 class Ticking(Protocol):
@@ -43,9 +44,12 @@ class Worker:
         """Look after it no more."""
         with self._changed:
             self._members.pop(id(member), None)
-            if not self._members:
-                lifecycle.unregister(self)
-                self._changed.notify_all()
+            thread = self._thread
+            if self._members or thread is None or thread is threading.current_thread():
+                return
+            lifecycle.unregister(self)
+            self._changed.notify_all()
+        thread.join(_LONGEST_TICK_S)
 
     def wake(self, within_s: float) -> None:
         """There will be something to do in so many seconds."""
