@@ -41,6 +41,11 @@ class Connection:
         major, minor = next((each for each in _API_VERSIONS if each <= have), _API_VERSIONS[-1])
         self._version = f"{major}.{minor}"
 
+    @property
+    def host(self) -> str:
+        """The name of the API server."""
+        return host_name(str(self._session.host))
+
     def call(self, endpoint: str, **fields: Any) -> dict[str, Any]:
         """Call an endpoint such as ``tasks.create``; its answer is returned.
 
