@@ -101,6 +101,7 @@ class Tracker:
         model = self._model(name, langchain_asset) if langchain_asset is not None else None
         self._follow(self._print_flush)
         self._pipeline.end_sessions(name, model)
+        self.write()
         self._flushes += 1
         if not self._pipeline.wait(self.settings.flush_timeout_s):
             report(
@@ -146,6 +147,7 @@ class Tracker:
 
     def publish(self, timeout_s: float) -> bool:
         """Publish the open sessions as they are and wait; a later publication replaces them."""
+        self.write()
         self._pipeline.publish()
         return self._pipeline.wait(timeout_s)
 
