@@ -99,7 +99,7 @@ else:
             export(tracer, f"{name}-{number}", count)
             if number % 2:
                 # as multiprocessing ends its children: no exit handler runs
-                provider.force_flush(0)
+                provider.force_flush(100)
                 os._exit(0)
             sys.exit(0)
         children.append(child)
