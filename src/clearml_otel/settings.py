@@ -190,6 +190,11 @@ def _checked(settings: Settings, problems: list[Problem]) -> Settings:
         known = ", ".join(ENGINES)
         problems.append(("readability", f"readability={settings.readability!r} is none of {known}"))
         repaired["readability"] = ENGINE
+    for name in ("spool_folder", "offline_folder"):
+        folder: str = getattr(settings, name)
+        if folder and Path(folder).exists() and not Path(folder).is_dir():
+            problems.append((name, f"{name}={folder!r} is a file; name a folder"))
+            repaired[name] = ""
     for name in ("project_name", "task_name"):
         value: str = getattr(settings, name)
         if name == "task_name" and not value:

@@ -251,3 +251,15 @@ def test_task_types_are_clearmls() -> None:
     from clearml import Task
 
     assert set(TASK_TYPES) == {item.value for item in Task.TaskTypes}
+
+
+@pytest.mark.parametrize("name", ["spool_folder", "offline_folder"])
+def test_a_folder_that_is_a_file_is_refused_or_repaired(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    with pytest.raises(SettingsError, match="is a file; name a folder"):
+        Settings.load(**{name: str(file)})
+    assert getattr(Settings.load_or_repair(**{name: str(file)}), name) == ""
+    assert len(caplog.records) == 1

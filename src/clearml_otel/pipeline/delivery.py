@@ -225,8 +225,12 @@ class Delivery:
         while True:
             with self._changed:
                 job = self._jobs[0] if self._jobs else None
+                given_up = self._closing and deadline is None
             if job is None:
                 return True
+            if given_up:
+                # whoever closes does the rest, or leaves it to the next process
+                return False
             try:
                 self.transport.open()
                 perform(Job("the task's description", self._prepare), self.transport, deadline)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, cast
@@ -146,6 +146,29 @@ def deliver(
             yield from _deliver_file(path, everything, deadline, on_start)
         finally:
             ownership.release()
+
+
+def deliver_own(path: Path, streams: Collection[str]) -> Iterator[Delivered]:
+    """Publish what closed pipelines of this very process left in its spool, which stays in use.
+
+    Args:
+        path: the spool.
+        streams: theirs.
+
+    Yields:
+        What became of each.
+    """
+    try:
+        file = SpoolFile(path)
+    except sqlite3.Error:
+        return
+    try:
+        damage: list[sqlite3.Error] = []
+        for left in _left(file, in_use=True):
+            if left.stream in streams:
+                yield _deliver_stream(file, left, damage, None)
+    finally:
+        file.close()
 
 
 def _deliver_file(

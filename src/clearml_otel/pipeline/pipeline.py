@@ -260,6 +260,7 @@ class Pipeline:
         self._stream.describe()
         left = self._delivery.close(status, message, self.settings.shutdown_timeout_s)
         if left or self._delivery.refused:
+            self._stream.leave()
             self._leave([job.name for job in left])
         else:
             self._stream.close()

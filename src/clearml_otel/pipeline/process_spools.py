@@ -75,7 +75,8 @@ class ProcessSpools:
             self._look_at = now + _LOOK_EVERY_S
             for spool in self._all():
                 spool.maintain()
-            if self._found_orphans() and (self._looking is None or not self._looking.is_alive()):
+            waits = self._found_orphans() or any(spool.left for spool in self._all())
+            if waits and (self._looking is None or not self._looking.is_alive()):
                 self._looking = threading.Thread(
                     target=self._deliver, name="clearml-otel-orphans", daemon=True
                 )
@@ -122,6 +123,11 @@ class ProcessSpools:
         return {spool.path for spool in self._all() if spool.path is not None}
 
     def _deliver(self, deadline: float | None = None) -> None:
+        for spool in self._all():
+            if spool.left and spool.path is not None:
+                for each in orphans.deliver_own(spool.path, frozenset(spool.left)):
+                    if not each.problem:
+                        spool.left.discard(each.left.stream)
         found = orphans.deliver(list(self._folders), own=self._own_paths(), deadline=deadline)
         for each in found:
             if each.problem:

@@ -54,6 +54,8 @@ class Spool:
         self._disk_retry_at = 0.0
         self._unchecked = 0
         self._infos: dict[str, Mapping[str, Any]] = {}
+        self.left: set[str] = set()
+        """Streams of closed pipelines that ClearML has not taken."""
 
     @property
     def path(self) -> Path | None:
@@ -171,6 +173,7 @@ class Spool:
             _inherited.append(self._disk)
         self._disk = self._memory = None
         self._infos = {}
+        self.left = set()
         self._disk_retry_at = 0.0
         if self._ownership is not None:
             self._ownership.release()

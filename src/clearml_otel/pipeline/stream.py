@@ -175,6 +175,10 @@ class Stream:
         """All of it is in ClearML."""
         self._spool.drop_stream(self.id)
 
+    def leave(self) -> None:
+        """ClearML has not taken all of it, and the pipeline is closed."""
+        self._spool.left.add(self.id)
+
     def after_fork(self) -> None:
         """In a forked child: what there was is the parent's."""
         self._begin()

@@ -232,6 +232,23 @@ def test_no_time_left_means_later(own_spool: Path, next_one: ScriptedTransport) 
     assert delivered.problem == ""
 
 
+def test_a_process_that_goes_on_delivers_what_its_closed_pipelines_left(
+    own_spool: Path, next_one: ScriptedTransport
+) -> None:
+    other = pipeline_on(ScriptedTransport(down))
+    other.add(call("other", 1))
+    other.write()
+    pipeline = pipeline_on(ScriptedTransport(down))
+    pipeline.add(call("a", 1))
+    pipeline.close()
+    spools._deliver()
+    assert prompts(next_one, "session") == ["a"]
+    assert pipeline._spool.left == set()
+    # the other's own spans are its own business
+    assert [left.spans for left in orphans.waiting([own_spool])] == [1]
+    other.close()
+
+
 # -- damage ------------------------------------------------------------------------------
 
 
