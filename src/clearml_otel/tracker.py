@@ -140,6 +140,11 @@ class Tracker:
         with _unharmed("its trace is published later"):
             self._pipeline.unsampled(span)
 
+    def spans_lost(self, spans: int, reason: str) -> None:
+        """Spans that were never given to us; the session's publication says so."""
+        with _unharmed("lost spans are not counted"):
+            self._pipeline.lose(spans, reason)
+
     def write(self) -> None:
         """Write down the spans so far: afterwards a killed process has not lost them."""
         with _unharmed("spans are kept in memory only"):

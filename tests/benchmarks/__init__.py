@@ -36,8 +36,9 @@ highest RSS until the flush's end. Bare spans are kept until the "flush" drops t
 
 **pipeline**: what a span costs on its way from the processor to the tables: CPU time of the thread
 that does it, batches of 512 LLM calls, ours beside OpenTelemetry's own encoders; then small traces
-through the processor, less what the same spans cost with a processor that does nothing. Its caller
-pays for *processor and assembly* alone, the rest happens in the background.
+through the processor. *Processor and assembly* is what its caller pays, less what the same spans
+cost with a processor that does nothing; the rest happens in the background, unless spans come
+*without a pause*: then the caller helps, so that memory stays bounded, and the CPU time is of all.
 
 **readability**: the 16 metrics of one English text never met before, CPU time of its thread, beside
 textstat: the installed version and 0.7.4, each called once for each metric. *First text*: the

@@ -59,19 +59,21 @@ def measure(setting: Setting) -> Result:
         result.rows.append(Row(title, "µs", cells))
     size: dict[Column, Cell] = {c: Samples([number]) for c, number in found["bytes"].items()}
     result.rows.append(Row("Size of an LLM call", "B", size))
+    bursts = found["bursts"]
+    added = [mine - none for mine, none in zip(bursts["ours"], bursts["none"], strict=True)]
+    result.rows.append(Row("Processor and assembly, added", "µs", {"ours": Samples(added)}))
     result.rows += _many(found["processors"], sizes.pipeline_spans)
     return result
 
 
 def _many(found: dict[str, Any], spans: int) -> list[Row]:
     what = f"{spans:,} spans"
-    none = Samples(found["none"]).median
-    added = [value - none for value in found["ours"]]
+    tenths = found["tenths"]
     rows = {
-        f"{what}: processor, added": ("µs", Samples(added)),
+        f"{what} without a pause: CPU": ("µs", Samples(tenths)),
         f"{what}: last tenth over first": (
             "x",
-            Samples([found["ours"][-1] / found["ours"][0]]),
+            Samples([tenths[-1] / tenths[0]]),
         ),
         f"{what}: RSS growth": ("MB", Samples([found["rss_mb"]])),
         f"{what}: shutdown": ("s", Samples([found["shutdown_s"]])),

@@ -29,6 +29,8 @@ from clearml_otel.spans.otlp_json import from_otlp_json, to_otlp_json_lines
 _BATCH: Final = 512
 _WORDS: Final = 100
 _OF_TRACE: Final = 10
+_BURST: Final = 2_000
+_ATTRIBUTES: Final = {"number": 1, "text": "x" * 100, "share": 0.5}
 _MICROSECONDS: Final = 1e6
 
 Measured = dict[str, list[float]]
@@ -107,16 +109,30 @@ class _Nothing(SpanProcessor):
     pass
 
 
+def bursts(rounds: int) -> Measured:
+    """Small traces in bursts that the background has time for, with and without our processor."""
+    ours = ClearMLSpanProcessor(task_name="burst", publish_interval_s=3_600.0)
+    providers = {"none": _provider(_Nothing()), "ours": _provider(ours)}
+    found: Measured = {name: [] for name in providers}
+    for _ in range(rounds):
+        for name, provider in providers.items():
+            tracer = provider.get_tracer("benchmark")
+            found[name] += each(lambda tracer=tracer: _traces(tracer, _BURST), _BURST, 1)
+            ours.tracker.write()
+    ours.shutdown()
+    return found
+
+
 def processors(spans: int) -> dict[str, Any]:
-    """Many small traces, with our processor and with one that does nothing, by tenths."""
+    """Small traces without a pause through our processor, by tenths."""
     before = _rss()
-    ours = ClearMLSpanProcessor(task_name="benchmark", shutdown_timeout_s=3_600.0)
-    provider = _provider(ours)
-    found = {"none": _tenths(_provider(_Nothing()), spans // 10), "ours": _tenths(provider, spans)}
-    peak = _rss() - before
+    provider = _provider(ClearMLSpanProcessor(task_name="benchmark", shutdown_timeout_s=3_600.0))
+    tracer = provider.get_tracer("benchmark")
+    tenths = each(lambda: _traces(tracer, spans // 10), spans // 10, 10)
+    grown = _rss() - before
     began = time.perf_counter()
     provider.shutdown()
-    return {**found, "rss_mb": peak / 1e6, "shutdown_s": time.perf_counter() - began}
+    return {"tenths": tenths, "rss_mb": grown / 1e6, "shutdown_s": time.perf_counter() - began}
 
 
 def _provider(processor: SpanProcessor) -> TracerProvider:
@@ -125,17 +141,11 @@ def _provider(processor: SpanProcessor) -> TracerProvider:
     return provider
 
 
-def _tenths(provider: TracerProvider, spans: int) -> list[float]:
-    tracer = provider.get_tracer("benchmark")
-    attributes = {"number": 1, "text": "x" * 100, "share": 0.5}
-
-    def some() -> None:
-        for _ in range(spans // 10 // _OF_TRACE):
-            with tracer.start_as_current_span("root", attributes=attributes):
-                for _ in range(_OF_TRACE - 1):
-                    tracer.start_span("child", attributes=attributes).end()
-
-    return each(some, spans // 10, 10)
+def _traces(tracer: Any, spans: int) -> None:
+    for _ in range(spans // _OF_TRACE):
+        with tracer.start_as_current_span("root", attributes=_ATTRIBUTES):
+            for _ in range(_OF_TRACE - 1):
+                tracer.start_span("child", attributes=_ATTRIBUTES).end()
 
 
 def _rss() -> int:
@@ -152,6 +162,7 @@ if __name__ == "__main__":
             {
                 "stages": stages(int(given_rounds), Path(given_folder)),
                 "bytes": bytes_of_a_span(),
+                "bursts": bursts(int(given_rounds)),
                 "processors": processors(int(given_spans)),
             }
         )

@@ -19,6 +19,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from clearml_otel.clearml.transport import UNAUTHORIZED, Status, Transport, TransportError
 from clearml_otel.diagnostics import forget, report
+from clearml_otel.pipeline.telemetry import telemetry
 
 # the application may have seeded the global generator for an experiment
 _jitter: Final = random.SystemRandom()
@@ -231,13 +232,16 @@ class Delivery:
             if given_up:
                 # whoever closes does the rest, or leaves it to the next process
                 return False
+            began = time.monotonic()
             try:
                 self.transport.open()
                 perform(Job("the task's description", self._prepare), self.transport, deadline)
                 perform(job, self.transport, deadline)
             except TransportError as error:
+                telemetry.tried(time.monotonic() - began, error.kind)
                 self._failed(job, error)
                 return False
+            telemetry.tried(time.monotonic() - began)
             self._failures_in_a_row = 0
             for kind in ("transient", UNAUTHORIZED):
                 forget(f"delivery.{kind}")

@@ -21,6 +21,7 @@ from clearml_otel.pipeline.publisher import SessionPublisher, View
 from clearml_otel.pipeline.span_codec import AnySpan
 from clearml_otel.pipeline.spool_file import NamedPart
 from clearml_otel.pipeline.stream import Stream
+from clearml_otel.pipeline.telemetry import telemetry
 from clearml_otel.pipeline.worker import worker
 from clearml_otel.settings import Settings
 from clearml_otel.spans import SpanRecord
@@ -71,12 +72,14 @@ class Pipeline:
         self._reset()
         lifecycle.register(self)
         worker.add(self)
+        telemetry.watch(self)
 
     def _reset(self) -> None:
         self._publisher = SessionPublisher(self.settings, self._stream, self._on_task, self._suffix)
         self._assembler = self._new_assembler() if self._timed else None
         self._part_began = time.monotonic()
         self._news = False
+        self._late_told = 0
         self._publish_after = 0.0
         self._publishing = False
 
@@ -101,6 +104,26 @@ class Pipeline:
     def transport(self) -> Transport:
         """Where the sessions go."""
         return self._delivery.transport
+
+    @property
+    def open_traces(self) -> int:
+        """Traces that are not settled for good."""
+        return self._assembler.open_traces if self._assembler is not None else 0
+
+    @property
+    def waiting_spans(self) -> int:
+        """Spans of the sessions that go on."""
+        return self._stream.spans
+
+    @property
+    def waiting_jobs(self) -> int:
+        """Publications that are queued."""
+        return len(self._delivery.waiting)
+
+    @property
+    def spool_bytes(self) -> tuple[int, int]:
+        """The identity of the spool and the bytes in it."""
+        return id(self._spool), self._spool.bytes_used()
 
     # -- spans --------------------------------------------------------------------------------
 
@@ -130,6 +153,11 @@ class Pipeline:
         if self._assembler is not None and not self._closed:
             self._assembler.ended(span)
             worker.wake(self.settings.trace_grace_s)
+
+    def lose(self, spans: int, reason: str) -> None:
+        """Spans that were lost on their way here: counted, named in the log and on the task."""
+        report(f"pipeline.lost.{reason}", f"LOST: {spans} spans, {reason}", level=logging.ERROR)
+        self._stream.lose(spans, reason)
 
     def write(self) -> None:
         """Write down what was added: afterwards a killed process has not lost it."""
@@ -222,7 +250,7 @@ class Pipeline:
             self.end_sessions(reason="full")
         if self._assembler is None:
             return float("inf")
-        self._news = bool(self._assembler.due()) or self._news
+        self._settle(self._assembler)
         now = time.monotonic()
         if self._news and now >= self._publish_after and not self._publishing:
             self._news = False
@@ -230,6 +258,14 @@ class Pipeline:
                 self._submit_open(self._assembler.view)
         wanted = max(self._publish_after - now, 0.5) if self._news else float("inf")
         return max(0.05, min(wanted, self._assembler.next_due() - now))
+
+    def _settle(self, assembler: Assembler) -> None:
+        late = assembler.counts.late_spans
+        for each in assembler.due():
+            telemetry.settled(each.reason)
+            self._news = True
+        telemetry.late(late - self._late_told)
+        self._late_told = late
 
     def _on_pending(self) -> None:
         worker.wake(_WRITE_AFTER_S)

@@ -24,6 +24,7 @@ from clearml_otel.pipeline.publication import (
     spans_step,
 )
 from clearml_otel.pipeline.spool_file import Label
+from clearml_otel.pipeline.telemetry import telemetry
 from clearml_otel.pipeline.visuals import Visuals
 from clearml_otel.records import SessionKey, build_tables, group_sessions
 from clearml_otel.settings import Settings
@@ -236,6 +237,7 @@ class SessionPublisher:
 
         def done(_: Transport) -> None:
             if not job.refused:
+                telemetry.accepted(len(work.spans) - session.spans)
                 session.spans, session.open_spans = len(work.spans), bool(work.open_spans)
 
         # said before it is done: from the first event on there is something to be withdrawn

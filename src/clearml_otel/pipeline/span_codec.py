@@ -14,7 +14,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
-from opentelemetry.trace import format_span_id, format_trace_id
+from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
 
 from clearml_otel.spans import (
     Attributes,
@@ -108,6 +108,10 @@ def _decoded(
         return []
 
 
+_KINDS: Final = {kind: kind.name.lower() for kind in SpanKind}
+_STATUSES: Final = {code: code.name.lower() for code in StatusCode}
+
+
 class _Shared:
     """Values that many spans of a batch have in common, each written once."""
 
@@ -166,10 +170,10 @@ def _row(span: ReadableSpan, shared: _Shared) -> list[Any]:
         parent.span_id if parent else None,
         parent.is_remote if parent else None,
         span.name,
-        span.kind.name.lower(),
+        _KINDS[span.kind],
         span.start_time or 0,
         span.end_time,
-        status.status_code.name.lower(),
+        _STATUSES[status.status_code],
         status.description or "",
         shared.shape(attributes),
         list(attributes.values()),

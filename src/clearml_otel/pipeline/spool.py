@@ -18,6 +18,7 @@ from clearml_otel.diagnostics import report
 from clearml_otel.pipeline import spool_folder
 from clearml_otel.pipeline.fork_guard import guard
 from clearml_otel.pipeline.spool_file import Label, NamedPart, SpoolFile
+from clearml_otel.pipeline.telemetry import telemetry
 
 _Answer = TypeVar("_Answer")
 
@@ -99,6 +100,7 @@ class Spool:
 
     def lose(self, stream: str, part: int, reason: str, spans: int) -> None:
         """Note spans of a part that are lost, so that its publication says so."""
+        telemetry.lost(spans, reason)
         if not self._try_disk(lambda disk: disk.add_loss(stream, part, reason, spans)):
             self._in_memory().add_loss(stream, part, reason, spans)
 
@@ -297,6 +299,7 @@ class Spool:
     def _dropped(self, file: SpoolFile, dropped: tuple[str, int, int], reason: str) -> None:
         stream, part, spans = dropped
         file.add_loss(stream, part, reason, spans)
+        telemetry.lost(spans, reason)
         report_loss(spans, reason)
 
     def _name_losses(self, memory: SpoolFile) -> None:

@@ -91,6 +91,10 @@ class Stream:
             self.write()
         return full
 
+    def lose(self, spans: int, reason: str) -> None:
+        """Note spans that the current part should have."""
+        self._spool.lose(self.id, self._part, reason, spans)
+
     def end_part(self) -> int | None:
         """Begin a new part; the number of the one that ended, None where there was nothing."""
         with self._lock:
