@@ -135,4 +135,5 @@ class ClearMLSpanExporter(SpanExporter):
 
 def _is_ours(span: ReadableSpan) -> bool:
     """Whether the span belongs to nobody else: a callback handler's spans have a task already."""
-    return names.TRACKER_ID not in (span.attributes or {})
+    attributes = span.attributes
+    return attributes is None or names.TRACKER_ID not in attributes

@@ -125,15 +125,21 @@ class Tracker:
 
     def span_started(self, span: ReadableSpan) -> None:
         """A span began; shown where the user follows the records live."""
-        self._follow(lambda live: live.on_start(span))
-        with _unharmed("its trace is published later"):
+        if self._live is not None:
+            self._follow(lambda live: live.on_start(span))
+        try:
             self._pipeline.started(span)
+        except Exception as error:  # noqa: BLE001 - see _harmless
+            _harmless("its trace is published later", error)
 
     def span_ended(self, span: ReadableSpan) -> None:
         """A span ended; kept for the next publication."""
-        self._follow(lambda live: live.on_end(span))
-        with _unharmed("a span is not in the ClearML tables"):
+        if self._live is not None:
+            self._follow(lambda live: live.on_end(span))
+        try:
             self._pipeline.add(span)
+        except Exception as error:  # noqa: BLE001 - see _harmless
+            _harmless("a span is not in the ClearML tables", error)
 
     def span_unsampled(self, span: ReadableSpan) -> None:
         """A span ended that the sampler does not keep, but whose start was told."""
@@ -212,13 +218,20 @@ class Tracker:
 
 @contextmanager
 def _unharmed(consequence: str) -> Generator[None]:
-    """The SDK calls span processors inside the application's own calls, unguarded."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001 - telemetry never hurts the application
-        report(
-            f"tracker.{type(error).__name__}",
-            f"{consequence}: {type(error).__name__}: {str(error)[:200]}",
-            level=logging.ERROR,
-            exc_info=True,
-        )
+    except Exception as error:  # noqa: BLE001 - see _harmless
+        _harmless(consequence, error)
+
+
+def _harmless(consequence: str, error: Exception) -> None:
+    """The SDK calls span processors inside the application's own calls, unguarded.
+
+    Telemetry never hurts the application, so whatever goes wrong ends here.
+    """
+    report(
+        f"tracker.{type(error).__name__}",
+        f"{consequence}: {type(error).__name__}: {str(error)[:200]}",
+        level=logging.ERROR,
+        exc_info=True,
+    )
