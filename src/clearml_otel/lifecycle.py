@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from clearml_otel.diagnostics import report
 
@@ -89,6 +89,27 @@ def _after_fork() -> None:
     _lock = threading.Lock()
     for closable in [*_open.values(), *_last.values()]:
         _told("a fork", closable.after_fork)
+    _close_with_multiprocessing()
+
+
+class _Anchor:
+    """What ``multiprocessing`` keeps a weak reference to, to know whether to call us."""
+
+
+_anchor = _Anchor()
+
+
+def _close_with_multiprocessing() -> None:
+    """Its forked children end without exit handlers, but with finalizers of its own."""
+    util: Any = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        # it forgets the finalizers of the parent, and then calls those who asked for it
+        util.register_after_fork(_anchor, _add_finalizer)
+
+
+def _add_finalizer(_: object) -> None:
+    util: Any = sys.modules["multiprocessing.util"]
+    util.Finalize(None, _close_all, exitpriority=0)
 
 
 atexit.register(_close_all)

@@ -46,7 +46,8 @@ class Stream:
     def _begin(self) -> None:
         self.id = f"{os.getpid()}-{uuid.uuid4().hex}"
         self._lock = threading.Lock()
-        self._writing = threading.RLock()
+        self._written = threading.Condition(self._lock)
+        self._in_hand = 0
         self._pending: list[AnySpan] = []
         self._ended: deque[tuple[int, list[AnySpan]]] = deque()
         self._part = 0
@@ -88,7 +89,7 @@ class Stream:
             self._on_pending()
         elif pending >= _MOST_PENDING and full is None:
             # faster than the worker: the one who makes them helps, so that memory stays bounded
-            self.write()
+            self._write_batch()
         return full
 
     def lose(self, spans: int, reason: str) -> None:
@@ -119,18 +120,32 @@ class Stream:
 
     def write(self) -> None:
         """Write down what is pending; afterwards a killed process has not lost it."""
-        with self._writing:
-            with self._lock:
-                work, self._ended = self._ended, deque()
-                if self._pending:
-                    work.append((self._part, self._pending))
-                    self._pending = []
-            if not work:
-                return
+        while self._write_batch():
+            pass
+        with self._written:
+            # what other threads have in hand
+            self._written.wait_for(lambda: not self._in_hand)
+
+    def _write_batch(self) -> bool:
+        """Write down some; several threads may do so at once, for their order says nothing."""
+        with self._lock:
+            if not self._ended and not self._pending:
+                return False
+            part, spans = self._ended.popleft() if self._ended else (self._part, self._pending)
+            batch, rest = spans[:BATCH], spans[BATCH:]
+            if spans is self._pending:
+                self._pending = rest
+            elif rest:
+                self._ended.appendleft((part, rest))
+            self._in_hand += 1
+        try:
             self._describe_once()
-            for part, spans in work:
-                for start in range(0, len(spans), BATCH):
-                    self._append(part, spans[start : start + BATCH])
+            self._append(part, batch)
+        finally:
+            with self._written:
+                self._in_hand -= 1
+                self._written.notify_all()
+        return True
 
     def _append(self, part: int, spans: list[AnySpan]) -> None:
         body, faults = encode(spans)

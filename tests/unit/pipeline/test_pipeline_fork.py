@@ -51,6 +51,47 @@ def test_each_process_publishes_its_own_runs_once(tmp_path: Path, when: str) -> 
     assert ("mine", "parent after") in found
 
 
+POOL = """
+import multiprocessing, os, sys
+from langchain_core.language_models.fake import FakeListLLM
+from opentelemetry.sdk.trace import TracerProvider
+from clearml_otel import ClearMLSpanProcessor
+from clearml_otel.langchain import LangChainSpanHandler
+
+os.environ |= {"CLEARML_OFFLINE_MODE": "1", "CLEARML_CACHE_DIR": sys.argv[1]}
+provider = TracerProvider()
+provider.add_span_processor(ClearMLSpanProcessor(task_name="a task"))
+handler = LangChainSpanHandler(provider)
+
+def ask(question):
+    FakeListLLM(responses=["an answer"], callbacks=[handler]).invoke(question)
+
+context = multiprocessing.get_context("fork")
+children = [context.Process(target=ask, args=[f"child {n}"]) for n in range(3)]
+for child in children:
+    child.start()
+ask("parent")
+for child in children:
+    child.join()
+    assert child.exitcode == 0
+"""
+
+
+def test_children_of_multiprocessing_publish_though_they_run_no_exit_handlers(
+    tmp_path: Path,
+) -> None:
+    done = run(tmp_path, "-c", POOL, tmp_path)
+    assert done.returncode == 0, done.stderr
+    prompts = sorted(
+        row["prompts"]
+        for path in tmp_path.rglob("*.zip")
+        for (metric, _, _), table in read_zip(path).tables.items()
+        if metric == "Session Analysis"
+        for row in table.dicts()
+    )
+    assert prompts == ["child 0", "child 1", "child 2", "parent"]
+
+
 HELD = """
 import os, sys, threading
 {setup}
