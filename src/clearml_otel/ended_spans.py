@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
 _MOST_PENDING: Final = 100_000
+_MOST_EARLY: Final = 10_000
 
 
 class EndedSpans(SpanProcessor):
@@ -27,6 +28,7 @@ class EndedSpans(SpanProcessor):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._pending: dict[tuple[int, int], None] = {}
+        self._early: dict[tuple[int, int], None] = {}
         self._lost = 0
 
     def on_end(self, span: ReadableSpan) -> None:
@@ -36,8 +38,13 @@ class EndedSpans(SpanProcessor):
             return
         if names.TRACKER_ID in (span.attributes or {}):
             return
+        key = context.trace_id, context.span_id
         with self._lock:
-            self._pending[context.trace_id, context.span_id] = None
+            if key in self._early:
+                # the exporter was faster
+                del self._early[key]
+                return
+            self._pending[key] = None
             if len(self._pending) > _MOST_PENDING:
                 # no queue is that long: it was dropped
                 del self._pending[next(iter(self._pending))]
@@ -49,7 +56,16 @@ class EndedSpans(SpanProcessor):
             for span in spans:
                 context = span.get_span_context()
                 if context is not None:
-                    self._pending.pop((context.trace_id, context.span_id), None)
+                    self._take((context.trace_id, context.span_id))
+
+    def _take(self, key: tuple[int, int]) -> None:
+        if key in self._pending:
+            del self._pending[key]
+            return
+        self._early[key] = None
+        if len(self._early) > _MOST_EARLY:
+            # of those that ended before we counted
+            del self._early[next(iter(self._early))]
 
     def take_lost(self) -> int:
         """How many were never exported; to be asked when nothing more is in a queue."""
