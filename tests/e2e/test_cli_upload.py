@@ -161,7 +161,7 @@ def test_all_is_well(tmp_path: Path, double: ClearMLDouble, client: dict[str, st
         ({"CLEARML_API_SECRET_KEY": "wrong"}, "refused the credentials"),
         ({"CLEARML_API_SECRET_KEY": ""}, "CLEARML_API_SECRET_KEY is not: set both"),
         ({"OTEL_EXPORTER_CLEARML_FLUSH_TIMEOUT_S": "soon"}, "FLUSH_TIMEOUT_S='soon'"),
-        ({"OTEL_EXPORTER_CLEARML_SPOOL_FOLDER": __file__}, "cannot be written"),
+        ({"OTEL_EXPORTER_CLEARML_SPOOL_FOLDER": __file__}, "is a file; name a folder"),
     ],
 )
 def test_what_is_wrong_is_said(

@@ -8,7 +8,6 @@ replaces itself.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -95,20 +94,24 @@ def settings_of(info: Mapping[str, Any]) -> Settings:
 
 def waiting(folders: Iterable[Path]) -> list[Left]:
     """What is in the spools of these folders; nothing is changed."""
-    found: list[Left] = []
-    for path in _paths(folders):
+    return [left for path in _paths(folders) for left in _waiting(path)]
+
+
+def _waiting(path: Path) -> list[Left]:
+    try:
         ownership = spool_folder.own(path)
-        try:
-            file = SpoolFile(path)
-        except (sqlite3.Error, SpoolVersionError, OSError):
-            continue
-        finally:
-            if ownership is not None:
-                ownership.release()
-        with contextlib.suppress(sqlite3.Error):
-            found += _left(file, in_use=ownership is None)
+        if ownership is not None:
+            # it is nobody's; who delivers it will take it for longer
+            ownership.release()
+        file = SpoolFile(path)
+    except (sqlite3.Error, SpoolVersionError, OSError):
+        return []
+    try:
+        return _left(file, in_use=ownership is None)
+    except sqlite3.Error:
+        return []
+    finally:
         file.close()
-    return found
 
 
 def deliver(

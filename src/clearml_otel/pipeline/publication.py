@@ -121,7 +121,7 @@ def spans_step(label: str, spans: Sequence[SpanRecord]) -> Step:
     def artifact() -> Artifact:
         packed = io.BytesIO()
         # no time stamp inside, so that the same spans give the same bytes
-        with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0) as file:
+        with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=3, mtime=0) as file:
             # the JSON of all at once would be the largest thing in memory
             for start in range(0, len(spans), _LINES_OF_SPANS):
                 for line in to_otlp_json_lines(spans[start : start + _LINES_OF_SPANS]):

@@ -222,6 +222,24 @@ def test_of_two_that_look_at_once_one_publishes(
     assert list(own_spool.iterdir()) == []
 
 
+def test_a_task_that_was_deleted_is_made_anew(
+    own_spool: Path, next_one: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = pipeline_on(ScriptedTransport())
+    pipeline.add(call("a", 1))
+    pipeline.publish()
+    assert pipeline.wait(LONG)
+    abandon(pipeline)
+    gone = ScriptedTransport(refused)
+    monkeypatch.setattr(
+        orphans, "transport_to_resume", lambda _, task: next_one if task is None else gone
+    )
+    (delivered,) = deliver(own_spool)
+    assert delivered.problem == ""
+    assert gone.tried == ["open"]
+    assert prompts(next_one, "session") == ["a"]
+
+
 def test_no_time_left_means_later(own_spool: Path, next_one: ScriptedTransport) -> None:
     pipeline = pipeline_on(ScriptedTransport(down))
     pipeline.add(call("a", 1))
