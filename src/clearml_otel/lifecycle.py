@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from clearml_otel.diagnostics import report
 
@@ -31,19 +31,27 @@ class Closable(Protocol):
 
 # held until they are closed: what an application has lost sight of is published all the same
 _open: dict[int, Closable] = {}
+# closed after all others: what they leave goes there
+_last: dict[int, Closable] = {}
 _lock = threading.Lock()
 
 
-def register(closable: Closable) -> None:
-    """Have it closed at the end of the process, and told of forks."""
+def register(closable: Closable, *, last: bool = False) -> None:
+    """Have it closed at the end of the process, and told of forks.
+
+    Args:
+        closable: what is to be told.
+        last: whether it is closed after those that are not.
+    """
     with _lock:
-        _open[id(closable)] = closable
+        (_last if last else _open)[id(closable)] = closable
 
 
 def unregister(closable: Closable) -> None:
     """It was closed already."""
     with _lock:
         _open.pop(id(closable), None)
+        _last.pop(id(closable), None)
 
 
 def uncaught_exception() -> BaseException | None:
@@ -58,7 +66,7 @@ def uncaught_exception() -> BaseException | None:
 
 def _close_all() -> None:
     with _lock:
-        closables = list(_open.values())
+        closables = [*_open.values(), *_last.values()]
     for closable in closables:
         _told("the end of the process", closable.close)
 
@@ -79,8 +87,29 @@ def _after_fork() -> None:
     global _lock
     # another thread of the parent may have held it
     _lock = threading.Lock()
-    for closable in list(_open.values()):
+    for closable in [*_open.values(), *_last.values()]:
         _told("a fork", closable.after_fork)
+    _close_with_multiprocessing()
+
+
+class _Anchor:
+    """What ``multiprocessing`` keeps a weak reference to, to know whether to call us."""
+
+
+_anchor = _Anchor()
+
+
+def _close_with_multiprocessing() -> None:
+    """Its forked children end without exit handlers, but with finalizers of its own."""
+    util: Any = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        # it forgets the finalizers of the parent, and then calls those who asked for it
+        util.register_after_fork(_anchor, _add_finalizer)
+
+
+def _add_finalizer(_: object) -> None:
+    util: Any = sys.modules["multiprocessing.util"]
+    util.Finalize(None, _close_all, exitpriority=0)
 
 
 atexit.register(_close_all)

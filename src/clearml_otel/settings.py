@@ -76,8 +76,21 @@ class Settings:
         request_timeout_s: seconds that each answer of the ClearML server is waited for.
         flush_timeout_s: seconds that a flush waits for ClearML before it goes on in the background.
         shutdown_timeout_s: seconds that the end of the program waits for ClearML.
-        max_buffered_spans: spans held in memory before the session's tables are published as
-            they are and a new part of it begins.
+        max_buffered_spans: spans of a session before its tables are published as they are and a
+            new part of it begins.
+        spool: keep finished spans on disk until ClearML has them, so that a killed process or a
+            server that is down loses none.
+        spool_folder: where; the platform's folder of program states by default.
+        spool_max_mb: megabytes that a process keeps there at most; the oldest spans make room.
+        spool_max_age_h: hours that spans are kept at most.
+        publish_interval_s: seconds between the publications of sessions that go on; 0 publishes
+            at flushes, shutdown and exit only.
+        trace_grace_s: seconds after which a trace without open spans is taken for whole.
+        trace_quiet_s: the same where open spans cannot be counted, after the trace's entry ended.
+        trace_idle_s: seconds without a new span after which a trace that has no end is published.
+        checkpoint_s: seconds after which a trace that goes on is published as it is.
+        late_window_s: seconds for which a span that comes late makes a new revision of its trace.
+        max_span_age_s: seconds after which an open span is given up as abandoned; 0 for never.
     """
 
     project_name: str = "LangChain"
@@ -102,7 +115,18 @@ class Settings:
     request_timeout_s: float = 10.0
     flush_timeout_s: float = 10.0
     shutdown_timeout_s: float = 10.0
-    max_buffered_spans: int = 100_000
+    max_buffered_spans: int = 50_000
+    spool: bool = True
+    spool_folder: str = ""
+    spool_max_mb: int = 512
+    spool_max_age_h: int = 48
+    publish_interval_s: float = 10.0
+    trace_grace_s: float = 2.0
+    trace_quiet_s: float = 10.0
+    trace_idle_s: float = 60.0
+    checkpoint_s: float = 300.0
+    late_window_s: float = 600.0
+    max_span_age_s: float = 3_600.0
 
     @classmethod
     def load(cls, **keywords: object) -> Settings:
@@ -186,6 +210,11 @@ def _checked(settings: Settings, problems: list[Problem]) -> Settings:
         problem = f"capture_content={given!r} is none of {ALLOWED}; no content is captured"
         problems.append(("capture_content", problem))
         repaired["capture_content"] = False
+    for name in ("spool_folder", "offline_folder"):
+        folder: str = getattr(settings, name)
+        if folder and Path(folder).exists() and not Path(folder).is_dir():
+            problems.append((name, f"{name}={folder!r} is a file; name a folder"))
+            repaired[name] = ""
     for name in ("project_name", "task_name"):
         value: str = getattr(settings, name)
         if name == "task_name" and not value:

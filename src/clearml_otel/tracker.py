@@ -33,12 +33,15 @@ class Tracker:
 
     Args:
         settings: see :class:`~clearml_otel.settings.Settings`.
+        timed: whether finished traces are published without a flush.
+        counted: whether every span's start is told too.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, timed: bool = False, counted: bool = False) -> None:
         self.id = uuid.uuid4().hex
         self._flushes = 0
-        self._pipeline = Pipeline(settings, transport_for(settings))
+        transport = transport_for(settings)
+        self._pipeline = Pipeline(settings, transport, timed=timed, counted=counted)
         self._live = LiveLog() if settings.stream_logs else None
 
     @property
@@ -98,6 +101,7 @@ class Tracker:
         model = self._model(name, langchain_asset) if langchain_asset is not None else None
         self._follow(self._print_flush)
         self._pipeline.end_sessions(name, model)
+        self.write()
         self._flushes += 1
         if not self._pipeline.wait(self.settings.flush_timeout_s):
             report(
@@ -121,16 +125,40 @@ class Tracker:
 
     def span_started(self, span: ReadableSpan) -> None:
         """A span began; shown where the user follows the records live."""
-        self._follow(lambda live: live.on_start(span))
+        if self._live is not None:
+            self._follow(lambda live: live.on_start(span))
+        try:
+            self._pipeline.started(span)
+        except Exception as error:  # noqa: BLE001 - see _harmless
+            _harmless("its trace is published later", error)
 
     def span_ended(self, span: ReadableSpan) -> None:
         """A span ended; kept for the next publication."""
-        self._follow(lambda live: live.on_end(span))
-        with _unharmed("a span is not in the ClearML tables"):
+        if self._live is not None:
+            self._follow(lambda live: live.on_end(span))
+        try:
             self._pipeline.add(span)
+        except Exception as error:  # noqa: BLE001 - see _harmless
+            _harmless("a span is not in the ClearML tables", error)
+
+    def span_unsampled(self, span: ReadableSpan) -> None:
+        """A span ended that the sampler does not keep, but whose start was told."""
+        with _unharmed("its trace is published later"):
+            self._pipeline.unsampled(span)
+
+    def spans_lost(self, spans: int, reason: str) -> None:
+        """Spans that were never given to us; the session's publication says so."""
+        with _unharmed("lost spans are not counted"):
+            self._pipeline.lose(spans, reason)
+
+    def write(self) -> None:
+        """Write down the spans so far: afterwards a killed process has not lost them."""
+        with _unharmed("spans are kept in memory only"):
+            self._pipeline.write()
 
     def publish(self, timeout_s: float) -> bool:
         """Publish the open sessions as they are and wait; a later publication replaces them."""
+        self.write()
         self._pipeline.publish()
         return self._pipeline.wait(timeout_s)
 
@@ -190,13 +218,20 @@ class Tracker:
 
 @contextmanager
 def _unharmed(consequence: str) -> Generator[None]:
-    """The SDK calls span processors inside the application's own calls, unguarded."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001 - telemetry never hurts the application
-        report(
-            f"tracker.{type(error).__name__}",
-            f"{consequence}: {type(error).__name__}: {str(error)[:200]}",
-            level=logging.ERROR,
-            exc_info=True,
-        )
+    except Exception as error:  # noqa: BLE001 - see _harmless
+        _harmless(consequence, error)
+
+
+def _harmless(consequence: str, error: Exception) -> None:
+    """The SDK calls span processors inside the application's own calls, unguarded.
+
+    Telemetry never hurts the application, so whatever goes wrong ends here.
+    """
+    report(
+        f"tracker.{type(error).__name__}",
+        f"{consequence}: {type(error).__name__}: {str(error)[:200]}",
+        level=logging.ERROR,
+        exc_info=True,
+    )

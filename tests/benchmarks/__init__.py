@@ -1,7 +1,8 @@
 """What recording LangChain runs costs the application, beside what others cost.
 
-    python tests/benchmarks                 # all of it, about a quarter of an hour
-    python tests/benchmarks --only cpu      # one part: cpu, flush, memory, readability, peers
+    python tests/benchmarks                 # all of it, about twenty minutes
+    python tests/benchmarks --only cpu      # one part: cpu, flush, memory, pipeline, readability,
+                                            # peers
     python tests/benchmarks --quick         # shows that everything runs; the numbers say little
 
 One run prints one table, one for readability and one for peers. In the first, three columns stand
@@ -33,6 +34,12 @@ in the background. The rows of both results are counted afterwards.
 **memory**: growth over 10,000 calls (answers of 100 words, nothing flushed), measured before and
 after the flush: *live* is what ``tracemalloc`` knows, *RSS* what the process takes. The peak is the
 highest RSS until the flush's end. Bare spans are kept until the "flush" drops them.
+
+**pipeline**: what a span costs on its way from the processor to the tables: CPU time of the thread
+that does it, batches of 512 LLM calls, ours beside OpenTelemetry's own encoders; then small traces
+through the processor. *Processor and assembly* is what its caller pays, less what the same spans
+cost with a processor that does nothing; the rest happens in the background, unless spans come
+*without a pause*: then the caller helps, so that memory stays bounded, and the CPU time is of all.
 
 **readability**: the 16 metrics of one English text never met before, CPU time of its thread, beside
 textstat: the installed version and 0.7.4, each called once for each metric. *First text*: the

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from benchmarks import cpu, flush, memory, old_textstat, peers, readability
+from benchmarks import cpu, flush, memory, old_textstat, peers, pipeline, readability
 from benchmarks.driver import WorkerError
 from benchmarks.parts import FULL, QUICK, Setting
 from benchmarks.spec import NotRunnableError
@@ -23,6 +23,7 @@ _PARTS: Final[dict[str, Callable[[Setting], Result | Grid]]] = {
     "cpu": cpu.measure,
     "flush": flush.measure,
     "memory": memory.measure,
+    "pipeline": pipeline.measure,
     "readability": readability.measure,
     "peers": peers.measure,
 }

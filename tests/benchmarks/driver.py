@@ -55,7 +55,7 @@ class Worker:
                 stderr=errors,
                 text=True,
                 cwd=self._folder,
-                env=_environment(self._folder, path),
+                env=environment(self._folder, path),
                 # ClearML forks; the whole group is ended with the worker
                 start_new_session=True,
             )
@@ -107,7 +107,7 @@ class Worker:
         return json.loads(line)
 
 
-def _environment(folder: Path, path: Path | None) -> Mapping[str, str]:
+def environment(folder: Path, path: Path | None) -> Mapping[str, str]:
     """The caller's, without its tracing and ClearML settings; offline, with no file of the user."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(_SETTINGS)}
     paths = [str(path)] if path is not None else []
@@ -117,6 +117,7 @@ def _environment(folder: Path, path: Path | None) -> Mapping[str, str]:
         "CLEARML_CACHE_DIR": str(folder / "clearml"),
         "CLEARML_CONFIG_FILE": str(folder / "none.conf"),
         "OTEL_EXPORTER_CLEARML_FLUSH_TIMEOUT_S": "3600",
+        "OTEL_EXPORTER_CLEARML_SPOOL_FOLDER": str(folder / "spool"),
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": os.pathsep.join(paths),
     }

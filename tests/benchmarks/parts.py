@@ -27,6 +27,7 @@ class Sizes:
         flush_records: action records of the flushes.
         flush_rounds: flushes of each size.
         memory_calls: calls held in memory.
+        pipeline_spans: through the processor.
         warm_flush: flush once before the flush that is measured.
         share_processes: several measurements in one process, though each leaves traces in it.
         jobs: what runs at once; more than one spoils the numbers.
@@ -40,6 +41,7 @@ class Sizes:
     flush_records: tuple[int, ...]
     flush_rounds: int
     memory_calls: int
+    pipeline_spans: int
     warm_flush: bool
     share_processes: bool
     jobs: int
@@ -54,6 +56,7 @@ FULL = Sizes(
     flush_records=(1_000, 10_000, 50_000),
     flush_rounds=3,
     memory_calls=10_000,
+    pipeline_spans=1_000_000,
     warm_flush=True,
     share_processes=False,
     jobs=1,
@@ -67,6 +70,7 @@ QUICK = Sizes(
     flush_records=(20, 40),
     flush_rounds=1,
     memory_calls=50,
+    pipeline_spans=2_000,
     warm_flush=False,
     share_processes=True,
     jobs=4,

@@ -11,6 +11,7 @@ import pytest
 from langchain_core.language_models.fake import FakeListLLM
 
 from clearml_otel import ClearMLCallbackHandler, ClearMLSpanExporter
+from clearml_otel.pipeline import orphans
 from support.offline import OfflineClearML
 from support.session_files import read_zip
 
@@ -80,50 +81,64 @@ def test_an_asset_that_cannot_be_serialised(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_without_permission(
+    tmp_path: Path, own_spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
-    check_unwritable(locked, tmp_path, monkeypatch)
+    check_unwritable(locked, own_spool, monkeypatch)
 
 
 def test_a_folder_that_is_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    own_spool: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    check_unwritable(tmp_path / "file", tmp_path, monkeypatch)
+    check_unwritable(tmp_path / "file", own_spool, monkeypatch)
     said = lines(caplog)
     assert any(str(tmp_path / "file") in line and "CLEARML_CACHE_DIR" in line for line in said)
 
 
-def check_unwritable(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tables are kept in the folder for temporary files instead."""
+def check_unwritable(root: Path, own_spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The spans stay in the spool, and are published once there is a folder for them."""
     monkeypatch.setenv("CLEARML_OFFLINE_MODE", "1")
     monkeypatch.setenv("CLEARML_CACHE_DIR", str(root))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("OTEL_EXPORTER_CLEARML_SHUTDOWN_TIMEOUT_S", "0.5")
     handler = ClearMLCallbackHandler(task_name="unwritable")
     ask(handler)
     handler.flush_tracker("asked", finish=True)
-    (found,) = (tmp_path / "temporary").rglob("offline-*.zip")
+    repaired = root.parent / "repaired"
+    monkeypatch.setenv("CLEARML_CACHE_DIR", str(repaired))
+    assert [each.is_for_us for each in orphans.waiting([own_spool])] == [False]
+    (delivered,) = orphans.deliver([own_spool], everything=True)
+    assert delivered.problem == ""
+    (found,) = repaired.rglob("offline-*.zip")
     assert prompts(read_zip(found), "asked") == ["a question"]
 
 
 def test_missing_credentials(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    own_spool: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     for name in [name for name in os.environ if name.startswith("CLEARML_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("CLEARML_CONFIG_FILE", str(tmp_path / "none.conf"))
-    monkeypatch.setenv("CLEARML_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("OTEL_EXPORTER_CLEARML_SHUTDOWN_TIMEOUT_S", "0.5")
     handler = ClearMLCallbackHandler(task_name="nobody")
     ask(handler)
     with caplog.at_level(logging.WARNING):
         handler.flush_tracker("asked", finish=True)
     said = lines(caplog)
     assert any("CLEARML_API_ACCESS_KEY" in line and "clearml-init" in line for line in said)
-    (found,) = (tmp_path / "cache").rglob("offline-*.zip")
-    assert prompts(read_zip(found), "asked") == ["a question"]
+    assert any(str(own_spool) in line and "clearml-otel upload" in line for line in said)
+    (left,) = orphans.waiting([own_spool])
+    assert left.spans == 1
+    assert not left.in_use
 
 
 def test_use_after_finish(offline: OfflineClearML, caplog: pytest.LogCaptureFixture) -> None:

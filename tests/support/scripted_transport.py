@@ -14,6 +14,7 @@ from clearml_otel.clearml.transport import (
     Media,
     ModelUpload,
     Status,
+    TaskReference,
     TransportError,
 )
 
@@ -52,6 +53,10 @@ class ScriptedTransport:
     @property
     def location(self) -> str:
         return f"memory:{self._task_id}" if self._task_id else ""
+
+    @property
+    def reference(self) -> TaskReference | None:
+        return TaskReference(self._task_id) if self._task_id else None
 
     def _called(self, method: str) -> None:
         self.tried.append(method)

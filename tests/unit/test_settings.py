@@ -39,6 +39,17 @@ VALUES: dict[str, tuple[object, str, object]] = {
     "flush_timeout_s": (1, "2.5", 2.5),
     "shutdown_timeout_s": (0, "3600", 3600.0),
     "max_buffered_spans": (1, "25", 25),
+    "spool": (False, "off", False),
+    "spool_folder": ("/by/keyword", "/by/variable", "/by/variable"),
+    "spool_max_mb": (1, "25", 25),
+    "spool_max_age_h": (1, "25", 25),
+    "publish_interval_s": (0, "2.5", 2.5),
+    "trace_grace_s": (1, "2.5", 2.5),
+    "trace_quiet_s": (1, "2.5", 2.5),
+    "trace_idle_s": (1, "2.5", 2.5),
+    "checkpoint_s": (1, "2.5", 2.5),
+    "late_window_s": (1, "2.5", 2.5),
+    "max_span_age_s": (0, "2.5", 2.5),
 }
 
 
@@ -260,3 +271,15 @@ def test_task_types_are_clearmls() -> None:
     from clearml import Task
 
     assert set(TASK_TYPES) == {item.value for item in Task.TaskTypes}
+
+
+@pytest.mark.parametrize("name", ["spool_folder", "offline_folder"])
+def test_a_folder_that_is_a_file_is_refused_or_repaired(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    with pytest.raises(SettingsError, match="is a file; name a folder"):
+        Settings.load(**{name: str(file)})
+    assert getattr(Settings.load_or_repair(**{name: str(file)}), name) == ""
+    assert len(caplog.records) == 1

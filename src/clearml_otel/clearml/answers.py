@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from clearml_otel.clearml.transport import TransportError
+from clearml_otel.clearml.transport import UNAUTHORIZED, TransportError
 
 CREDENTIALS = "CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY"
 
 _BUSY = {429, 502, 503, 504}
+_LONGEST_RETRY_AFTER_S = 3_600.0
 
 
 def is_busy(status: int) -> bool:
@@ -22,7 +26,8 @@ class RefusedError(TransportError):
     """The server understood the request and said no; ``code`` and ``subcode`` are ClearML's."""
 
     def __init__(self, message: str, *, code: int, subcode: int, transient: bool = False) -> None:
-        super().__init__(message, transient=transient)
+        kind = UNAUTHORIZED if code in {401, 403} else "transient"
+        super().__init__(message, transient=transient, kind=kind)
         self.code = code
         self.subcode = subcode
 
@@ -47,7 +52,7 @@ def check_answer(url: str, response: Any, *, is_login: bool) -> None:
     meta = _meta(response)
     if meta is None:
         if status >= 500 or status in _BUSY:
-            raise _failed(host, status, "")
+            raise _failed(host, response, "")
         raise TransportError(
             f"{host} answered {status} with a web page or other data that is not ClearML's API; "
             "check that CLEARML_API_HOST is the API server (port 8008, not 8080 or 8081) and that "
@@ -55,7 +60,7 @@ def check_answer(url: str, response: Any, *, is_login: bool) -> None:
             transient=True,
         )
     if status >= 500 or status in _BUSY:
-        raise _failed(host, status, str(meta.get("result_msg") or ""))
+        raise _failed(host, response, str(meta.get("result_msg") or ""))
     if is_login and status != 200:
         raise refusal(host, "auth.login", status, meta)
 
@@ -66,7 +71,7 @@ def check_upload(url: str, response: Any) -> None:
     if status in {401, 403}:
         raise refusal(host, "upload", status, {})
     if status >= 500 or status in _BUSY:
-        raise _failed(host, status, "")
+        raise _failed(host, response, "")
     if status != 200 or _json(response) is None:
         raise TransportError(
             f"{host} did not store a file (answer {status}); check that CLEARML_FILES_HOST is "
@@ -88,10 +93,31 @@ def _json(response: Any) -> Any:
         return None
 
 
-def _failed(host: str, status: int, message: str) -> TransportError:
+def retry_after_s(response: Any) -> float:
+    """Seconds that the answer asks to be left alone for, 0 where it doesn't; an hour at most.
+
+    Source: RFC 9110, section 10.2.3.
+    """
+    text = str(response.headers.get("Retry-After") or "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError):
+            return 0.0
+    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_S) if math.isfinite(seconds) else 0.0
+
+
+def _failed(host: str, response: Any, message: str) -> TransportError:
+    status = int(response.status_code)
     what = "gets too many requests" if status == 429 else "failed; its log says why"
     reason = f": {message[:200]}" if message else ""
-    return TransportError(f"the ClearML server {host} {what} ({status}{reason})", transient=True)
+    return TransportError(
+        f"the ClearML server {host} {what} ({status}{reason})",
+        transient=True,
+        retry_after_s=retry_after_s(response),
+    )
 
 
 def refusal(host: str, endpoint: str, code: int, meta: Mapping[str, Any]) -> RefusedError:

@@ -13,7 +13,13 @@ from typing import Any
 
 import requests
 
-from clearml_otel.clearml.answers import check_answer, check_upload, host_name, is_busy
+from clearml_otel.clearml.answers import (
+    check_answer,
+    check_upload,
+    host_name,
+    is_busy,
+    retry_after_s,
+)
 from clearml_otel.clearml.transport import TransportError
 
 Timeouts = tuple[float, float]
@@ -35,6 +41,8 @@ class BoundedSession(_Session):
     """
 
     _offline_mode = False
+    repeats = True
+    """Whether a request whose answer was lost is sent again at once."""
 
     def __init__(self, timeouts: Timeouts, **keywords: Any) -> None:
         self._timeouts = timeouts
@@ -62,7 +70,7 @@ class BoundedSession(_Session):
         sent.update(dict.fromkeys(self._WORKER_HEADER, self.worker))
         sent.update(dict.fromkeys(self._CLIENT_HEADER, self.client))
         request.update(method=method or "get", url=f"{url}{service}.{action}", headers=sent)
-        response = self._exchange(request, repeat=action != "create")
+        response = self._exchange(request, repeat=self.repeats and action != "create")
         if response.status_code == 401 and refresh_token_if_unauthorized:
             self.refresh_token()
             response = self._exchange({**request, "headers": self.add_auth_headers(sent)})
@@ -102,7 +110,8 @@ class BoundedSession(_Session):
                 if final or not lost or not again:
                     raise _unreachable(request["url"], error, self._timeouts) from error
             else:
-                if not is_busy(response.status_code) or not again:
+                asked_to_wait = retry_after_s(response) > 0
+                if not is_busy(response.status_code) or asked_to_wait or not again:
                     return response
             time.sleep(delay or 0)
         raise AssertionError("the last attempt returns or raises")

@@ -41,6 +41,11 @@ class Connection:
         major, minor = next((each for each in _API_VERSIONS if each <= have), _API_VERSIONS[-1])
         self._version = f"{major}.{minor}"
 
+    @property
+    def host(self) -> str:
+        """The name of the API server."""
+        return host_name(str(self._session.host))
+
     def call(self, endpoint: str, **fields: Any) -> dict[str, Any]:
         """Call an endpoint such as ``tasks.create``; its answer is returned.
 
@@ -49,9 +54,20 @@ class Connection:
         """
         return self._send(endpoint, json=fields)
 
-    def call_batch(self, endpoint: str, body: bytes) -> dict[str, Any]:
-        """Call an endpoint with a body of JSON lines."""
-        return self._send(endpoint, data=body, headers={"Content-Type": "application/json-lines"})
+    def call_batch(self, endpoint: str, body: bytes, *, repeats: bool = True) -> dict[str, Any]:
+        """Call an endpoint with a body of JSON lines.
+
+        Args:
+            endpoint: the endpoint.
+            body: the lines.
+            repeats: whether it may be sent again where the answer is lost.
+        """
+        headers = {"Content-Type": "application/json-lines"}
+        self._session.repeats = repeats
+        try:
+            return self._send(endpoint, data=body, headers=headers)
+        finally:
+            self._session.repeats = True
 
     def upload(self, path: str, data: bytes, content_type: str) -> str:
         """Store a file on the files server, or in the bucket that is configured as one.

@@ -36,6 +36,7 @@ from clearml_otel.clearml.transport import (
     Media,
     ModelUpload,
     Status,
+    TaskReference,
     TaskSpec,
     TransportError,
 )
@@ -62,14 +63,21 @@ class OfflineTransport:
         attach_folder: the folder of a session that the application's own task writes. Its status,
             script and packing are left to that task. Models become artifacts there, for the task
             keeps its list of models in memory only.
+        resume_folder: the folder of a session that another process made and left behind.
     """
 
     def __init__(
-        self, spec: TaskSpec, *, folder: Path | None = None, attach_folder: Path | None = None
+        self,
+        spec: TaskSpec,
+        *,
+        folder: Path | None = None,
+        attach_folder: Path | None = None,
+        resume_folder: Path | None = None,
     ) -> None:
         self._spec = spec
         self._root = folder
         self._attached = attach_folder
+        self._resumed = resume_folder
         self._session: Path | None = None
         self._task_id: str | None = None
         self._archive: Path | None = None
@@ -86,6 +94,17 @@ class OfflineTransport:
     def location(self) -> str:
         """The path of the session's ``.zip``, of its folder as long as there is none."""
         return str(self._archive or self._session or "")
+
+    @property
+    def reference(self) -> TaskReference | None:
+        """The session, None before :meth:`open`."""
+        if self._task_id is None or self._session is None:
+            return None
+        return TaskReference(self._task_id, self._is_ours, str(self._session))
+
+    @property
+    def _is_ours(self) -> bool:
+        return self._attached is None and self._owner == os.getpid()
 
     def open(self) -> str:
         """Make the session's folder, or find the task of the one attached to.
@@ -171,8 +190,7 @@ class OfflineTransport:
         An import doesn't read the status: it completes every task.
         """
         with self._guarded():
-            ours = self._attached is None and self._owner == os.getpid()
-            if not ours or self._session is None or self._archive is not None:
+            if not self._is_ours or self._session is None or self._archive is not None:
                 return
             with files.locked(self._session):
                 if self._status is None:
@@ -188,9 +206,10 @@ class OfflineTransport:
 
     def _opened(self) -> tuple[Path, str]:
         if self._session is None or self._task_id is None:
-            if self._attached is not None:
-                self._task_id = str(files.read_task(self._attached)["id"])
-                self._session = self._attached
+            existing = self._attached or self._resumed
+            if existing is not None:
+                self._task_id = str(files.read_task(existing)["id"])
+                self._session = existing
             else:
                 self._create()
         assert self._session is not None

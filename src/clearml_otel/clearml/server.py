@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from clearml_otel.clearml.answers import RefusedError, transport_error
 from clearml_otel.clearml.connection import Connection
+from clearml_otel.clearml.console_log import missing_lines
 from clearml_otel.clearml.encoding import clean_text
 from clearml_otel.clearml.entries import (
     artifact_entry,
@@ -30,12 +30,14 @@ from clearml_otel.clearml.entries import (
 )
 from clearml_otel.clearml.events import addressed, batches
 from clearml_otel.clearml.naming import path_part, project_path
+from clearml_otel.clearml.projects import find_or_create_project
 from clearml_otel.clearml.transport import (
     Artifact,
     Event,
     Media,
     ModelUpload,
     Status,
+    TaskReference,
     TaskSpec,
     TransportError,
 )
@@ -43,7 +45,6 @@ from clearml_otel.clearml.transport import (
 if TYPE_CHECKING:
     from clearml_otel.clearml.code import CodeInfo
 
-_PROJECT_EXISTS = 801
 _WRONG_STATUS = 110
 _LOCKED = 131
 
@@ -78,8 +79,9 @@ class ServerTransport:
 
     Args:
         spec: what the task is created with.
-        attach_task_id: the application's own task to write to instead. Its status, script, name and
-            tags are left to the application.
+        attach_task_id: the application's own task to write to instead, which keeps its status,
+            script, name and tags.
+        resume_task_id: a task that another process left behind; it is ours now.
         timeouts: seconds to connect to the server, and to wait for each of its answers.
     """
 
@@ -88,10 +90,12 @@ class ServerTransport:
         spec: TaskSpec,
         *,
         attach_task_id: str | None = None,
+        resume_task_id: str | None = None,
         timeouts: tuple[float, float] = (3.0, 10.0),
     ) -> None:
         self._spec = spec
         self._attached = attach_task_id
+        self._resumed = resume_task_id
         self._timeouts = timeouts
         self._connection: Connection | None = None
         self._process = os.getpid()
@@ -101,6 +105,7 @@ class ServerTransport:
         self._closed = False
         self._allow_locked = False
         self._accepted: set[bytes] = set()
+        self._uncertain: set[bytes] = set()
         self._models: dict[tuple[str, str], _UploadedModel] = {}
         self._lock = threading.RLock()
 
@@ -108,6 +113,15 @@ class ServerTransport:
     def task_id(self) -> str | None:
         """The id of the task, None until it was created."""
         return self._task.id if self._task is not None else self._attached
+
+    @property
+    def reference(self) -> TaskReference | None:
+        """The task, None until it was created or found."""
+        return TaskReference(self._task.id, self._is_ours) if self._task is not None else None
+
+    @property
+    def _is_ours(self) -> bool:
+        return self._attached is None and self._owner == os.getpid()
 
     @property
     def location(self) -> str:
@@ -133,7 +147,7 @@ class ServerTransport:
             for batch in batches(events):
                 digest = hashlib.sha256(json.dumps(batch).encode()).digest()
                 if digest not in self._accepted:
-                    self._add_batch(connection, task, batch)
+                    self._add_once(connection, task, batch, digest)
                     self._accepted.add(digest)
             self._accepted.clear()
 
@@ -221,8 +235,7 @@ class ServerTransport:
         A task that was never created isn't created for it.
         """
         with self._lock:
-            ours = self._attached is None and self._owner == os.getpid()
-            if ours and self._task is not None and not self._closed:
+            if self._is_ours and self._task is not None and not self._closed:
                 with self._connected() as connection, _other_status_kept():
                     connection.call(
                         _ENDPOINTS[status],
@@ -240,8 +253,9 @@ class ServerTransport:
 
     def _opened(self, connection: Connection) -> _Task:
         if self._task is None:
-            if self._attached is not None:
-                self._task = _existing_task(connection, self._attached)
+            existing = self._attached or self._resumed
+            if existing is not None:
+                self._task = _existing_task(connection, existing)
             else:
                 self._task = _new_task(connection, self._spec)
                 self._owner = os.getpid()
@@ -251,6 +265,20 @@ class ServerTransport:
                 connection.call("tasks.started", task=self._task.id)
             self._task.started = True
         return self._task
+
+    def _add_once(
+        self, connection: Connection, task: _Task, batch: list[Event], digest: bytes
+    ) -> None:
+        """Write a batch; console lines only those that a call before, which failed, did not.
+
+        Everything else replaces itself where it is sent again.
+        """
+        if batch[0]["type"] == "log" and digest in self._uncertain:
+            batch = missing_lines(connection, task.id, batch)
+        if batch:
+            self._uncertain.add(digest)
+            self._add_batch(connection, task, batch)
+        self._uncertain.discard(digest)
 
     def _add_batch(self, connection: Connection, task: _Task, batch: list[Event]) -> None:
         try:
@@ -274,7 +302,9 @@ class ServerTransport:
         if self._allow_locked:
             requests = [{**request, "allow_locked": True} for request in requests]
         body = "\n".join(json.dumps(request, allow_nan=False) for request in requests)
-        return connection.call_batch("events.add_batch", body.encode("ascii"))
+        # a plot that is sent again replaces itself, a line of the console does not
+        repeats = batch[0]["type"] != "log"
+        return connection.call_batch("events.add_batch", body.encode("ascii"), repeats=repeats)
 
     def _replaced(self, name: str) -> None:
         """Another model took this name; an earlier one would have to be linked again."""
@@ -323,7 +353,7 @@ def _other_status_kept() -> Generator[None, None, None]:
 
 def _new_task(connection: Connection, spec: TaskSpec) -> _Task:
     project_name, task_name = clean_text(spec.project_name), clean_text(spec.task_name)
-    project_id = _project_id(connection, project_name)
+    project_id = find_or_create_project(connection, project_name)
     created = connection.call(
         "tasks.create",
         name=task_name,
@@ -345,35 +375,6 @@ def _existing_task(connection: Connection, task_id: str) -> _Task:
         name = str(connection.call("projects.get_by_id", project=project_id)["project"]["name"])
     folder = project_path(name, str(task.get("name") or ""), task_id)
     return _Task(id=task_id, project_id=project_id, folder=folder, started=True)
-
-
-def _project_id(connection: Connection, name: str) -> str:
-    found = _find_project(connection, name)
-    if found:
-        return found
-    try:
-        return str(connection.call("projects.create", name=name, description="")["id"])
-    except RefusedError as error:
-        if error.subcode != _PROJECT_EXISTS:
-            raise
-    found = _find_project(connection, name)  # another process was faster
-    if not found:
-        raise TransportError(
-            f"ClearML's project {name} exists, but isn't found; it may be another user's",
-            transient=True,
-        )
-    return found
-
-
-def _find_project(connection: Connection, name: str) -> str:
-    answer = connection.call(
-        "projects.get_all",
-        name=f"^{re.escape(name)}$",
-        only_fields=["id", "name"],
-        search_hidden=True,
-    )
-    projects: list[dict[str, Any]] = answer.get("projects") or []
-    return next((str(each["id"]) for each in projects if each.get("name", name) == name), "")
 
 
 def _model_fields(model: ModelUpload, url: str, task: _Task) -> dict[str, Any]:

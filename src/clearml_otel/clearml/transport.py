@@ -19,6 +19,9 @@ Event = dict[str, Any]
 
 Status = Literal["completed", "failed", "stopped"]
 
+UNAUTHORIZED = "unauthorized"
+"""The kind of problems that only other credentials end."""
+
 _MAX_MESSAGE = 600
 
 
@@ -29,12 +32,23 @@ class TransportError(Exception):
         message: what is wrong and what to do about it; line breaks become spaces.
         transient: whether the same call is worth repeating as it is. True for a server that is
             down, overloaded or answers nonsense, and for bad credentials, which may be repaired.
+        kind: problems of one kind are logged once until things work again.
+        retry_after_s: seconds that the server asks to be left alone for.
     """
 
-    def __init__(self, message: str, *, transient: bool) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        transient: bool,
+        kind: str = "transient",
+        retry_after_s: float = 0.0,
+    ) -> None:
         line = " ".join(message.split())
         super().__init__(line if len(line) <= _MAX_MESSAGE else f"{line[:_MAX_MESSAGE]}…")
         self.transient = transient
+        self.kind = kind
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +112,21 @@ class Media:
     timestamp_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class TaskReference:
+    """Which task a transport writes to, for another process that goes on with it.
+
+    Args:
+        task_id: the task's id.
+        owned: whether its status is the transport's to give.
+        folder: the folder of an offline session; empty for a task on a server.
+    """
+
+    task_id: str
+    owned: bool = True
+    folder: str = ""
+
+
 class Transport(Protocol):
     """Writes to one ClearML task; every method may raise TransportError and nothing else."""
 
@@ -109,6 +138,11 @@ class Transport(Protocol):
     @property
     def location(self) -> str:
         """The web page of the task, or the path of the offline session; empty until it exists."""
+        ...
+
+    @property
+    def reference(self) -> TaskReference | None:
+        """The task, for another process to go on with it; None until it exists."""
         ...
 
     def open(self) -> str:

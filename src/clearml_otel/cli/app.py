@@ -149,3 +149,33 @@ def show(
 
     picked = [name.strip() for name in (columns or "").split(",") if name.strip()]
     run_show(session, wide=wide, transpose=transpose, columns=picked, max_rows=rows)
+
+
+@app.command()
+def upload(
+    sessions: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[SESSION]...", help="Offline sessions, folders or .zip; none for the spool."
+        ),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also spans that were meant for another server.")
+    ] = False,
+) -> None:
+    """Deliver to ClearML what waits: the spans that ended processes left, or offline sessions."""
+    from clearml_otel.cli.upload import run_upload
+
+    run_upload(sessions or [], everything=everything)
+
+
+@app.command()
+def doctor(
+    timeout: Annotated[
+        float, typer.Option(min=0.1, max=60.0, help="Seconds that the server is waited for.")
+    ] = 5.0,
+) -> int:
+    """Say what is set, whether ClearML answers, what waits and why, and what to do."""
+    from clearml_otel.cli.doctor import run_doctor
+
+    return run_doctor(timeout)

@@ -17,8 +17,9 @@ from typing import Final, TypeAlias
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from clearml_otel.clearml.transport import Status, Transport, TransportError
+from clearml_otel.clearml.transport import UNAUTHORIZED, Status, Transport, TransportError
 from clearml_otel.diagnostics import forget, report
+from clearml_otel.pipeline.telemetry import telemetry
 
 # the application may have seeded the global generator for an experiment
 _jitter: Final = random.SystemRandom()
@@ -28,6 +29,7 @@ Step: TypeAlias = Callable[[Transport], None]
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 60.0
 _LAST_PAUSES_S: Final = (0.5, 1.0, 2.0)  # between the last tries, which hold up the program's end
+_OPEN_AFTER: Final = 5  # failures in a row, after which new jobs wait their turn too
 _PING_EVERY_S: Final = 600.0  # ClearML stops tasks that say nothing for two hours
 
 
@@ -46,6 +48,12 @@ class Job:
     replaces: str | None = None
     refused: list[str] = field(default_factory=list[str])
 
+    def next(self, steps: Iterable[Step]) -> None:
+        """Insert steps right after the one that is being done."""
+        current = self.steps.popleft()
+        self.steps.extendleft(reversed(list(steps)))
+        self.steps.appendleft(current)
+
 
 class Delivery:
     """The queue of jobs for one task.
@@ -63,7 +71,9 @@ class Delivery:
         self._closing = False
         self._failures_in_a_row = 0
         self._failed_tries = 0
+        self._not_before = 0.0
         self._hopeless = False
+        self.refused = False
 
     def _reset_synchronisation(self) -> None:
         self._changed = threading.Condition()
@@ -86,7 +96,9 @@ class Delivery:
                 self._jobs = deque(kept)
             self._jobs.append(job)
             self._ensure_thread()
-            self._kick()
+            if self._failures_in_a_row < _OPEN_AFTER:
+                self._kick()
+            self._changed.notify_all()
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until everything is delivered, having what waits for its retry tried at once.
@@ -103,7 +115,7 @@ class Delivery:
                     lambda: not self._jobs or self._failed_tries > before, timeout_s
                 )
         if not threaded:
-            self._attempt(timeout_s)
+            self._attempt_within(time.monotonic() + timeout_s)
         return not self._jobs
 
     def close(self, status: Status, message: str, timeout_s: float) -> list[Job]:
@@ -126,7 +138,8 @@ class Delivery:
                 break
             if time.monotonic() >= deadline:
                 break
-            time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
+            now = time.monotonic()
+            time.sleep(max(0.0, min(max(pause, self._not_before - now), deadline - now)))
         left = list(self._jobs)
         self._finish(status, message, left)
         return left
@@ -182,79 +195,77 @@ class Delivery:
                 self._back_off()
 
     def _back_off(self) -> None:
-        """Wait before the next try; a new job or somebody who waits cuts it short."""
+        """Wait before the next try; a new job or somebody who waits cuts it short.
+
+        Only the time that the server asked for is kept whatever happens, and after several
+        failures in a row new jobs hurry nobody: the next try finds them.
+        """
         ceiling = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(self._failures_in_a_row, 10))
         pause = _jitter.uniform(_FIRST_WAIT_S / 2, ceiling)
         with self._changed:
+            self._changed.wait_for(
+                lambda: self._closing, max(0.0, self._not_before - time.monotonic())
+            )
             self._changed.wait_for(lambda: self._kicked or self._closing, pause)
 
     def _attempt_within(self, deadline: float) -> bool:
         """Try what waits, unless the thread's own try outlasts the deadline."""
-        return self._attempt(max(0.0, deadline - time.monotonic()))
+        return self._attempt(max(0.0, deadline - time.monotonic()), deadline)
 
-    def _attempt(self, timeout_s: float = -1) -> bool:
+    def _attempt(self, timeout_s: float = -1, deadline: float | None = None) -> bool:
         """Do all that waits; False where a step has to be tried again."""
         if not self._working.acquire(timeout=timeout_s):
             return False
         try:
             with suppress_instrumentation():
-                return self._do_all()
+                return self._do_all(deadline)
         finally:
             self._working.release()
 
-    def _do_all(self) -> bool:
+    def _do_all(self, deadline: float | None) -> bool:
         while True:
             with self._changed:
                 job = self._jobs[0] if self._jobs else None
+                given_up = self._closing and deadline is None
             if job is None:
                 return True
+            if given_up:
+                # whoever closes does the rest, or leaves it to the next process
+                return False
+            began = time.monotonic()
             try:
                 self.transport.open()
-                self._do(Job("the task's description", self._prepare))
-                self._do(job)
+                perform(Job("the task's description", self._prepare), self.transport, deadline)
+                perform(job, self.transport, deadline)
             except TransportError as error:
-                report(
-                    "delivery.transient",
-                    f"{job.name}: not yet in ClearML: {error} (it is kept and tried again)",
-                    level=logging.ERROR,
-                )
-                self._hopeless = not error.transient
-                with self._changed:
-                    self._failures_in_a_row += 1
-                    self._failed_tries += 1
-                    self._changed.notify_all()
+                telemetry.tried(time.monotonic() - began, error.kind)
+                self._failed(job, error)
                 return False
+            telemetry.tried(time.monotonic() - began)
             self._failures_in_a_row = 0
-            forget("delivery.transient")
+            for kind in ("transient", UNAUTHORIZED):
+                forget(f"delivery.{kind}")
             with self._changed:
+                self.refused = self.refused or bool(job.refused)
                 if self._jobs and self._jobs[0] is job:
                     self._jobs.popleft()
                 self._changed.notify_all()
 
-    def _do(self, job: Job) -> None:
-        """Do a job's steps; one that ClearML refuses for good is named and left out."""
-        while job.steps:
-            step = job.steps[0]
-            try:
-                step(self.transport)
-            except TransportError as error:
-                if error.transient:
-                    raise
-                self._refuse(job, str(error))
-            except Exception as error:  # noqa: BLE001 - one bad step must not stop the others
-                self._refuse(job, f"{type(error).__name__}: {' '.join(str(error).split())}")
-            # a call that outlasts close() finds its step done by the rescue
-            if job.steps and job.steps[0] is step:
-                job.steps.popleft()
-
-    def _refuse(self, job: Job, why: str) -> None:
-        job.refused.append(why)
+    def _failed(self, job: Job, error: TransportError) -> None:
         report(
-            f"delivery.refused.{job.name}",
-            f"a part of {job.name} is not in ClearML: {why}",
+            f"delivery.{error.kind}",
+            f"{job.name}: not yet in ClearML: {error} (it is kept and tried again)",
             level=logging.ERROR,
-            exc_info=True,
         )
+        self._hopeless = not error.transient
+        with self._changed:
+            self._not_before = time.monotonic() + error.retry_after_s
+            if error.kind == UNAUTHORIZED:
+                # no try of its own is worth much before somebody repairs them
+                self._failures_in_a_row = max(self._failures_in_a_row, _OPEN_AFTER)
+            self._failures_in_a_row += 1
+            self._failed_tries += 1
+            self._changed.notify_all()
 
     def _ping(self) -> None:
         if self.transport.task_id is None:
@@ -264,3 +275,39 @@ class Delivery:
                 self.transport.ping()
         except TransportError as error:
             report("delivery.ping", f"ClearML does not hear from the task: {error}")
+
+
+def perform(job: Job, transport: Transport, deadline: float | None = None) -> None:
+    """Do a job's steps; one that ClearML refuses for good is named and left out.
+
+    Args:
+        job: the job; steps that are done are gone from it.
+        transport: where to.
+        deadline: on :func:`time.monotonic`, after which no step begins.
+
+    Raises:
+        TransportError: a step is to be tried again; those done before it are not repeated.
+    """
+    while job.steps:
+        if deadline is not None and time.monotonic() >= deadline:
+            raise TransportError(f"there was no time left for {job.name}", transient=True)
+        step = job.steps[0]
+        try:
+            step(transport)
+        except TransportError as error:
+            if error.transient:
+                raise
+            _refuse(job, str(error))
+        except Exception as error:  # noqa: BLE001 - one bad step must not stop the others
+            _refuse(job, f"{type(error).__name__}: {' '.join(str(error).split())}")
+        job.steps.popleft()
+
+
+def _refuse(job: Job, why: str) -> None:
+    job.refused.append(why)
+    report(
+        f"delivery.refused.{job.name}",
+        f"a part of {job.name} is not in ClearML: {why}",
+        level=logging.ERROR,
+        exc_info=True,
+    )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any, Final
 
 from clearml_otel.clearml.code import find_code
-from clearml_otel.clearml.offline import OfflineTransport
+from clearml_otel.clearml.offline import OfflineTransport, default_root
 from clearml_otel.clearml.server import ServerTransport
-from clearml_otel.clearml.transport import TaskSpec, Transport
+from clearml_otel.clearml.transport import TaskReference, TaskSpec, Transport
 from clearml_otel.pipeline.delivery import Step
 from clearml_otel.settings import Settings
 
@@ -22,16 +23,44 @@ def transport_for(settings: Settings) -> Transport:
     Where the application has a ``Task.current_task()``, the tables go to it.
     """
     spec = task_spec(settings)
-    folder = Path(settings.offline_folder) if settings.offline_folder else None
     current = _current_task()
     current_id: str | None = current.id if current is not None else None
     if current is not None and current.id.startswith("offline-"):
         return OfflineTransport(spec, attach_folder=Path(current.get_offline_mode_folder()))
     if settings.offline:
-        return OfflineTransport(spec, folder=folder)
-    connecting_s = min(_CONNECT_S, settings.request_timeout_s)
-    timeouts = connecting_s, settings.request_timeout_s
-    return ServerTransport(spec, attach_task_id=current_id, timeouts=timeouts)
+        return OfflineTransport(spec, folder=_offline_folder(settings))
+    return ServerTransport(spec, attach_task_id=current_id, timeouts=_timeouts(settings))
+
+
+def transport_to_resume(settings: Settings, task: TaskReference | None) -> Transport:
+    """The transport that goes on with what another process left behind.
+
+    Args:
+        settings: those of the other process.
+        task: its task; None where it did not come to make one.
+    """
+    spec = task_spec(settings)
+    if task is not None and task.folder and Path(task.folder).is_dir():
+        folder = Path(task.folder)
+        if task.owned:
+            return OfflineTransport(spec, resume_folder=folder)
+        return OfflineTransport(spec, attach_folder=folder)
+    if settings.offline or (task is not None and task.folder):
+        return OfflineTransport(spec, folder=_offline_folder(settings))
+    own = task.task_id if task is not None and task.owned else None
+    theirs = task.task_id if task is not None and not task.owned else None
+    return ServerTransport(
+        spec, attach_task_id=theirs, resume_task_id=own, timeouts=_timeouts(settings)
+    )
+
+
+def destination_of(settings: Settings) -> str:
+    """Where the tables go, as a text: spans that wait are for no other server or folder."""
+    if settings.offline:
+        return f"offline: {_offline_folder(settings) or default_root()}"
+    host = os.environ.get("CLEARML_API_HOST", "").strip()
+    file = os.environ.get("CLEARML_CONFIG_FILE", "").strip() or "~/clearml.conf"
+    return host or str(Path(file).expanduser())
 
 
 def task_spec(settings: Settings) -> TaskSpec:
@@ -45,6 +74,14 @@ def task_descriptions(settings: Settings) -> list[Step]:
         lambda transport: transport.set_code(find_code(settings.store_code)),
         lambda transport: transport.set_configuration("clearml-otel", settings.as_text()),
     ]
+
+
+def _offline_folder(settings: Settings) -> Path | None:
+    return Path(settings.offline_folder) if settings.offline_folder else None
+
+
+def _timeouts(settings: Settings) -> tuple[float, float]:
+    return min(_CONNECT_S, settings.request_timeout_s), settings.request_timeout_s
 
 
 def _current_task() -> Any:

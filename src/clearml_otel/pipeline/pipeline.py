@@ -2,62 +2,98 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
 
 from clearml_otel import lifecycle
-from clearml_otel.clearml.transport import ModelUpload, Status, Transport
+from clearml_otel.clearml.transport import ModelUpload, Status, TaskReference, Transport
 from clearml_otel.diagnostics import report
-from clearml_otel.pipeline.console import console_lines
-from clearml_otel.pipeline.delivery import Delivery, Job, Step
-from clearml_otel.pipeline.destination import task_descriptions
-from clearml_otel.pipeline.late_readability import foreign_engine, with_late_readability
-from clearml_otel.pipeline.publication import Publication, model_steps, spans_step
-from clearml_otel.pipeline.rescue import rescue
-from clearml_otel.pipeline.sessions import AnySpan, Labels, SpanBuffer, decoded
-from clearml_otel.pipeline.visuals import Visuals
-from clearml_otel.records import SessionKey, build_tables, group_sessions
+from clearml_otel.pipeline.assembly import Assembler, Times
+from clearml_otel.pipeline.delivery import Delivery
+from clearml_otel.pipeline.destination import destination_of, task_descriptions
+from clearml_otel.pipeline.process_spools import spools
+from clearml_otel.pipeline.publisher import SessionPublisher, View
+from clearml_otel.pipeline.span_codec import AnySpan
+from clearml_otel.pipeline.spool_file import NamedPart
+from clearml_otel.pipeline.stream import Stream
+from clearml_otel.pipeline.telemetry import telemetry
+from clearml_otel.pipeline.worker import worker
 from clearml_otel.settings import Settings
 from clearml_otel.spans import SpanRecord
 
-DEFAULT_SESSION: Final = "session"
-_UNNAMED: Final = SessionKey("", "")
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+_WRITE_AFTER_S: Final = 0.2
+_MOST_BYTES: Final = 32_000_000
+_LONGEST_PART_S: Final = 12 * 3_600.0
+_MOST_SHARE: Final = 0.1
+_REPLACES: Final = "open sessions"
 
 
 class Pipeline:
     """Holds one task's spans and publishes their sessions.
 
     Nothing here decodes a span, builds a table or talks to ClearML in the caller's thread: that
-    is the delivery's work.
+    is the delivery's work. The spans are in the spool until ClearML has them.
 
     Args:
         settings: how.
         transport: where to; it is opened when the first session is published.
+        timed: whether finished traces are published without being asked for. The sessions of a
+            callback handler have no name before its flush.
+        counted: whether :meth:`started` is called for every span.
     """
 
-    def __init__(self, settings: Settings, transport: Transport) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        transport: Transport,
+        *,
+        timed: bool = False,
+        counted: bool = False,
+    ) -> None:
         self.settings = settings
+        self._timed = timed and settings.publish_interval_s > 0
+        self._counted = counted
+        self._spool = spools.open(settings)
         self._delivery = Delivery(transport, task_descriptions(settings))
         self._closed = False
-        self._in_child = False
+        self._ending: tuple[Status, str] | None = None
+        self._reference: TaskReference | None = None
+        self._suffix = ""
         self._closing = threading.Lock()
+        self._stream = Stream(self._spool, self._description, self._on_pending)
         self._reset()
         lifecycle.register(self)
+        worker.add(self)
+        telemetry.watch(self)
 
     def _reset(self) -> None:
-        self._buffer = SpanBuffer()
-        self._labels = Labels()
-        self._open_labels: dict[SessionKey, str] = {}
-        self._console_sent: dict[SessionKey, int] = {}
-        self._visuals = self._new_visuals() if self.settings.visualize else None
+        self._publisher = SessionPublisher(self.settings, self._stream, self._on_task, self._suffix)
+        self._assembler = self._new_assembler() if self._timed else None
+        self._part_began = time.monotonic()
+        self._news = False
+        self._late_told = 0
+        self._publish_after = 0.0
+        self._publishing = False
 
-    def _new_visuals(self) -> Visuals:
-        return Visuals(self.settings.visualize_model, self.settings.visualize_max_words)
+    def _new_assembler(self) -> Assembler:
+        own = self.settings
+        times = Times(
+            own.trace_grace_s,
+            own.trace_quiet_s,
+            own.trace_idle_s,
+            own.checkpoint_s,
+            own.late_window_s,
+            own.max_span_age_s,
+        )
+        return Assembler(times, counted=self._counted)
 
     @property
     def closed(self) -> bool:
@@ -69,46 +105,177 @@ class Pipeline:
         """Where the sessions go."""
         return self._delivery.transport
 
+    @property
+    def open_traces(self) -> int:
+        """Traces that are not settled for good."""
+        return self._assembler.open_traces if self._assembler is not None else 0
+
+    @property
+    def waiting_spans(self) -> int:
+        """Spans of the sessions that go on."""
+        return self._stream.spans
+
+    @property
+    def waiting_jobs(self) -> int:
+        """Publications that are queued."""
+        return len(self._delivery.waiting)
+
+    @property
+    def spool_bytes(self) -> tuple[int, int]:
+        """The identity of the spool and the bytes in it."""
+        return id(self._spool), self._spool.bytes_used()
+
+    # -- spans --------------------------------------------------------------------------------
+
+    def started(self, span: ReadableSpan) -> None:
+        """A span began, whose trace is not whole before it ends."""
+        if self._assembler is not None and not self._closed:
+            self._assembler.started(span)
+            worker.wake(self.settings.checkpoint_s)
+
     def add(self, span: AnySpan) -> None:
-        """Take a finished span; never blocks on the network and never decodes."""
+        """Take a finished span; never blocks on the network, nor on the disk."""
         if self._closed:
             report(
                 "pipeline.closed",
                 "a span ended after its ClearML task was closed and is not in the tables; "
                 "close the task (finish=True, provider.shutdown()) after the last run",
             )
-        elif self._buffer.add(span) >= self.settings.max_buffered_spans:
-            self.end_sessions()
+            return
+        full = self._stream.add(span, self.settings.max_buffered_spans)
+        if self._assembler is not None and not isinstance(span, SpanRecord):
+            self._assembler.ended(span)
+        if full is not None:
+            self._end_part(full, "the tables of the last sessions", "full")
+
+    def unsampled(self, span: ReadableSpan) -> None:
+        """A span ended that is not kept, but was counted."""
+        if self._assembler is not None and not self._closed:
+            self._assembler.ended(span)
+            worker.wake(self.settings.trace_grace_s)
+
+    def lose(self, spans: int, reason: str) -> None:
+        """Spans that were lost on their way here: counted, named in the log and on the task."""
+        report(f"pipeline.lost.{reason}", f"LOST: {spans} spans, {reason}", level=logging.ERROR)
+        self._stream.lose(spans, reason)
+
+    def write(self) -> None:
+        """Write down what was added: afterwards a killed process has not lost it."""
+        self._stream.write()
 
     def buffered(self) -> list[SpanRecord]:
         """The spans of the sessions that are open now."""
-        return decoded(self._buffer.snapshot())
+        return list(self._stream.records(self._stream.part)) if self._stream.spans else []
+
+    # -- publications -------------------------------------------------------------------------
 
     def publish(self) -> None:
         """Queue the sessions' tables as they are now; a later publication replaces them."""
-        spans = self._buffer.snapshot()
-        if spans:
-            self._submit("the tables of the open sessions", spans, replaces="open sessions")
+        if self._stream.spans:
+            self._submit_open(self._whole_view("flush"))
 
-    def end_sessions(self, name: str | None = None, model: ModelUpload | None = None) -> None:
+    def end_sessions(
+        self, name: str | None = None, model: ModelUpload | None = None, reason: str = "flush"
+    ) -> None:
         """Queue what there is and let new sessions begin, counting from zero.
 
         Args:
             name: the series of all that there is, as one session; by default each session keeps
                 the name that its spans give it.
             model: goes with the first session.
+            reason: why traces are published that are not whole.
         """
-        spans = self._buffer.take()
-        what = f"the tables of session {name!r}" if name else "the tables of the last sessions"
-        if spans or name or model:
-            self._submit(what, spans, name=name, model=model, ends=True)
+        if name is None and model is None:
+            part = self._stream.end_part()
+        else:
+            part = self._stream.end_named_part(_named(name, model))
+        if part is not None:
+            what = f"the tables of session {name!r}" if name else "the tables of the last sessions"
+            self._end_part(part, what, reason, name, model)
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until everything queued is in ClearML; False when something still waits."""
         return self._delivery.wait(timeout_s)
 
+    def _end_part(
+        self,
+        part: int,
+        what: str,
+        reason: str,
+        name: str | None = None,
+        model: ModelUpload | None = None,
+    ) -> None:
+        self._part_began = time.monotonic()
+        view = self._whole_view(reason)
+        if self._assembler is not None:
+            self._assembler.part_ended()
+        self._delivery.submit(
+            self._publisher.job(what, part, ends=True, name=name, model=model, view=view)
+        )
+
+    def _whole_view(self, reason: str) -> Callable[[], View]:
+        view = self._assembler.whole_view(reason) if self._assembler is not None else View()
+        return lambda: view
+
+    def _submit_open(self, view: Callable[[], View]) -> None:
+        part = self._stream.part
+        what = "the tables of the open sessions"
+        began = time.monotonic()
+
+        def begin() -> View:
+            nonlocal began
+            began = time.monotonic()
+            return view()
+
+        def done(_: Transport) -> None:
+            now = time.monotonic()
+            pause = max(self.settings.publish_interval_s, (now - began) / _MOST_SHARE)
+            self._publish_after = now + pause
+            self._publishing = False
+
+        job = self._publisher.job(what, part, replaces=_REPLACES, view=begin)
+        job.steps.append(done)
+        self._publishing = True
+        self._delivery.submit(job)
+
+    # -- the worker's thread ------------------------------------------------------------------
+
+    def tick(self) -> float:
+        """Write spans down, settle traces, publish what has settled."""
+        if self._closed:
+            return float("inf")
+        self._stream.write()
+        stale = time.monotonic() - self._part_began > _LONGEST_PART_S
+        if self._stream.bytes > _MOST_BYTES or (self._stream.spans and stale):
+            self.end_sessions(reason="full")
+        if self._assembler is None:
+            return float("inf")
+        self._settle(self._assembler)
+        now = time.monotonic()
+        if self._news and now >= self._publish_after and not self._publishing:
+            self._news = False
+            if self._stream.spans or self._assembler.view().open_spans:
+                self._submit_open(self._assembler.view)
+        wanted = max(self._publish_after - now, 0.5) if self._news else float("inf")
+        return max(0.05, min(wanted, self._assembler.next_due() - now))
+
+    def _settle(self, assembler: Assembler) -> None:
+        late = assembler.counts.late_spans
+        for each in assembler.due():
+            telemetry.settled(each.reason)
+            self._news = True
+        telemetry.late(late - self._late_told)
+        self._late_told = late
+
+    def _on_pending(self) -> None:
+        worker.wake(_WRITE_AFTER_S)
+
+    # -- the end ------------------------------------------------------------------------------
+
     def close(self, status: Status | None = None, message: str = "") -> None:
         """Publish what there is, deliver it within the time-out and give the task its status.
+
+        What ClearML does not take by then stays in the spool, for the next process.
 
         Args:
             status: the task's; by default completed, or failed where an exception ends the program.
@@ -117,113 +284,72 @@ class Pipeline:
         with self._closing:
             if self._closed:
                 return
-            self.end_sessions()
+            self.end_sessions(reason="shutdown")
             self._closed = True
         lifecycle.unregister(self)
+        worker.remove(self)
         if status is None:
             status, message = _status_at_exit()
         self._hurry_pages()
+        self._ending = status, message
+        self._stream.write()
+        self._stream.describe()
         left = self._delivery.close(status, message, self.settings.shutdown_timeout_s)
-        if left:
-            self._hurry_pages()
-            rescue(left, self.settings, status)
+        if left or self._delivery.refused:
+            self._stream.leave()
+            self._leave([job.name for job in left])
+        else:
+            self._stream.close()
+        spools.release(self._spool)
 
     def after_fork(self) -> None:
         """In a forked child: the parent publishes what it had; the child begins its own tables."""
-        self._in_child = True
+        self._suffix = f" (process {os.getpid()})"
         self._closing = threading.Lock()
+        self._stream.after_fork()
         self._reset()
         self._delivery.after_fork()
 
+    def _leave(self, what: list[str]) -> None:
+        where = self._spool.path
+        if where is not None:
+            report(
+                f"pipeline.left.{self._stream.id}",
+                f"{', '.join(what) or 'a part of the tables'}: not accepted by ClearML, so kept in "
+                f"{where.parent}; the next process that uses clearml-otel delivers it, or "
+                "`clearml-otel upload`",
+                level=logging.ERROR,
+            )
+
     def _hurry_pages(self) -> None:
         """Leave half of the time at the end to the network."""
-        if self._visuals is not None:
-            self._visuals.stop_after(self.settings.shutdown_timeout_s / 2)
+        if self._publisher.visuals is not None:
+            self._publisher.visuals.stop_after(self.settings.shutdown_timeout_s / 2)
 
-    def _submit(
-        self,
-        what: str,
-        spans: list[AnySpan],
-        *,
-        replaces: str | None = None,
-        name: str | None = None,
-        model: ModelUpload | None = None,
-        ends: bool = False,
-    ) -> None:
-        job = Job(what, deque(), replaces)
+    def _on_task(self, transport: Transport) -> None:
+        """Another process must go on with this task, should this one be killed."""
+        if transport.reference != self._reference:
+            self._reference = transport.reference
+            self._stream.describe()
 
-        def expand(_: Transport) -> None:
-            records = with_late_readability(decoded(spans), foreign_engine(self.settings))
-            spans.clear()
-            job.steps.extend(self._session_steps(records, name, model))
-            if ends:
-                self._open_labels.clear()
-                self._console_sent.clear()
-                if self._visuals is not None:
-                    self._visuals.forget_sessions()
+    def _description(self) -> Mapping[str, Any]:
+        reference = self.transport.reference
+        status, message = self._ending or (None, "")
+        return {
+            "settings": asdict(self.settings),
+            "destination": destination_of(self.settings),
+            "task": asdict(reference) if reference is not None else None,
+            "suffix": self._suffix,
+            "status": status,
+            "message": message,
+        }
 
-        job.steps.append(expand)
-        self._delivery.submit(job)
 
-    def _session_steps(
-        self, records: Sequence[SpanRecord], name: str | None, model: ModelUpload | None
-    ) -> list[Step]:
-        """The steps of each session; runs in the delivery's thread, one call at a time."""
-        sessions = group_sessions(records) if name is None and records else {_UNNAMED: records}
-        steps = self._withdrawn() if name is not None else []
-        for key, own in sessions.items():
-            label = self._open_labels.get(key) if name is None else None
-            label = label or self._labels.new(self._name(key, name))
-            self._open_labels[key] = label
-            if model is not None:
-                # a model of a used name would take the earlier one's place
-                model = replace(model, name=label, file_name=f"{label}.json")
-            steps += self._publication(key, label, own, model)
-            model = None
-        return steps
-
-    def _withdrawn(self) -> list[Step]:
-        """Empties what was published before these sessions were given a name of their own."""
-        labels = list(self._open_labels.values())
-        if not labels:
-            return []
-        self._open_labels.clear()
-        self._console_sent.clear()
-        now_ms = time.time_ns() // 1_000_000
-        nothing = build_tables(())
-        emptied = (Publication(label, nothing, (), (), now_ms) for label in labels)
-        return [step for publication in emptied for step in publication.steps()]
-
-    def _publication(
-        self, key: SessionKey, label: str, spans: Sequence[SpanRecord], model: ModelUpload | None
-    ) -> list[Step]:
-        console: Sequence[str] = ()
-        try:
-            tables = build_tables(spans)
-            if self.settings.stream_logs:
-                console = console_lines(tables, self._console_sent.get(key, 0))
-        except Exception as error:  # noqa: BLE001 - the spans are still worth keeping
-            report(
-                "records.failed",
-                f"the tables of session {label!r} could not be built ({type(error).__name__}: "
-                f"{error}); its spans are kept as the artifact 'Spans - {label}'",
-                exc_info=True,
-            )
-            return [spans_step(label, spans), *model_steps(model)]
-
-        def on_console() -> None:
-            # a session that has ended meanwhile has no further publication
-            if self._open_labels.get(key) == label:
-                self._console_sent[key] = len(tables.records)
-
-        now_ms = time.time_ns() // 1_000_000
-        pages = self._visuals.steps(label, tables, now_ms) if self._visuals is not None else ()
-        publication = Publication(label, tables, spans, console, now_ms, model, pages, on_console)
-        return publication.steps()
-
-    def _name(self, key: SessionKey, name: str | None) -> str:
-        given = name or key.name or self.settings.session_name or DEFAULT_SESSION
-        return f"{given} (process {os.getpid()})" if self._in_child else given
+def _named(name: str | None, model: ModelUpload | None) -> NamedPart:
+    if model is None:
+        return NamedPart(name)
+    fields = {**asdict(model), "data": None}
+    return NamedPart(name, fields, model.data)
 
 
 def _status_at_exit() -> tuple[Status, str]:

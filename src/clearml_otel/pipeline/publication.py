@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Final
 
 from clearml_otel.clearml import events
@@ -19,6 +20,20 @@ from clearml_otel.spans.otlp_json import to_otlp_json_lines
 ACTION_RECORDS: Final = "Action Records"
 SESSION_ANALYSIS: Final = "Session Analysis"
 RUNS: Final = "Runs"
+OPEN_SPANS: Final = "Open Spans"
+_LINES_OF_SPANS: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSpan:
+    """A span that had not ended when its trace was published; ``reason`` says why it was."""
+
+    trace_id: str
+    span_id: str
+    name: str
+    start_time_ns: int
+    reason: str
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +119,45 @@ def spans_step(label: str, spans: Sequence[SpanRecord]) -> Step:
     """Keeps the spans of a session whole, as OTLP JSON lines that ``replay`` reads."""
 
     def artifact() -> Artifact:
-        lines = "".join(f"{line}\n" for line in to_otlp_json_lines(spans))
+        packed = io.BytesIO()
         # no time stamp inside, so that the same spans give the same bytes
-        data = gzip.compress(lines.encode("utf-8", "replace"), mtime=0)
+        with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=3, mtime=0) as file:
+            # the JSON of all at once would be the largest thing in memory
+            for start in range(0, len(spans), _LINES_OF_SPANS):
+                for line in to_otlp_json_lines(spans[start : start + _LINES_OF_SPANS]):
+                    file.write(f"{line}\n".encode("utf-8", "replace"))
         name = f"Spans - {label}"
         preview = f"{len(spans)} spans, OTLP JSON lines"
-        return Artifact(name, f"{name}.jsonl.gz", data, "application/gzip", preview)
+        return Artifact(name, f"{name}.jsonl.gz", packed.getvalue(), "application/gzip", preview)
 
     return _upload(artifact)
+
+
+def open_spans_step(label: str, spans: Sequence[OpenSpan], timestamp_ms: int) -> Step:
+    """Lists the spans that a session's published traces still wait for."""
+    columns = ("trace_id", "span_id", "name", "started", "published_because", "revision")
+    rows = [
+        (
+            each.trace_id,
+            each.span_id,
+            each.name,
+            _iso(each.start_time_ns),
+            each.reason,
+            each.revision,
+        )
+        for each in spans
+    ]
+    return _events(events.table_plots(OPEN_SPANS, label, columns, rows, timestamp_ms=timestamp_ms))
+
+
+def losses_step(label: str, losses: Mapping[str, int]) -> Step:
+    """Says on the task how many spans of a session are not in its tables, and why."""
+    text = "".join(f"{spans} spans lost: {reason}\n" for reason, spans in losses.items())
+    return lambda transport: transport.set_configuration(f"Lost spans - {label}", text)
+
+
+def _iso(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns / 1e9, timezone.utc).isoformat(timespec="milliseconds")
 
 
 def _events(made: Sequence[Event]) -> Step:

@@ -10,10 +10,10 @@ from clearml_otel.clearml.transport import Transport
 from clearml_otel.pipeline.console import console_lines
 from clearml_otel.pipeline.delivery import Step
 from clearml_otel.pipeline.destination import transport_for
+from clearml_otel.pipeline.labels import Labels
 from clearml_otel.pipeline.late_readability import foreign_engine, with_late_readability
-from clearml_otel.pipeline.pipeline import DEFAULT_SESSION
 from clearml_otel.pipeline.publication import Publication
-from clearml_otel.pipeline.sessions import Labels
+from clearml_otel.pipeline.publisher import DEFAULT_SESSION
 from clearml_otel.pipeline.visuals import Visuals
 from clearml_otel.records import SessionTables, build_tables, group_sessions
 from clearml_otel.settings import Settings

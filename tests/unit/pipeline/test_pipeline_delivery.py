@@ -12,7 +12,7 @@ import pytest
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from clearml_otel import diagnostics
-from clearml_otel.clearml.transport import Transport, TransportError
+from clearml_otel.clearml.transport import UNAUTHORIZED, Transport, TransportError
 from clearml_otel.pipeline import delivery as delivery_module
 from clearml_otel.pipeline.delivery import Delivery, Job, Step
 from support.scripted_transport import ScriptedTransport, down, refused
@@ -468,3 +468,91 @@ def test_a_child_drops_what_the_parent_delivers() -> None:
     assert deliver(delivery)
     assert "mine" in done
     finish(delivery)
+
+
+# -- patience ----------------------------------------------------------------------------
+
+
+def test_what_the_server_asks_to_wait_is_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery_module, "_FIRST_WAIT_S", 0.0)
+    tried: list[float] = []
+
+    def busy_once(_: str) -> None:
+        tried.append(time.monotonic())
+        if len(tried) == 1:
+            raise TransportError("busy", transient=True, retry_after_s=0.4)
+
+    done: list[str] = []
+    delivery = new_delivery(ScriptedTransport(busy_once))
+    delivery.submit(job(done, "a"))
+    assert not delivery.wait(LONG)
+    delivery.submit(job(done, "b"))
+    assert delivery.wait(LONG)
+    assert done == ["a", "b"]
+    assert tried[1] - tried[0] >= 0.4
+    finish(delivery)
+
+
+def test_after_several_failures_new_jobs_hurry_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    transport = ScriptedTransport(down)
+    delivery = new_delivery(transport)
+    delivery.submit(job([], "first"))
+    for _ in range(delivery_module._OPEN_AFTER):
+        assert not delivery.wait(LONG)
+    delivery._kicked = False
+    for number in range(20):
+        delivery.submit(job([], str(number)))
+    assert not delivery._kicked
+    # an application that waits has it tried all the same
+    transport.trouble = None
+    assert deliver(delivery, tries=2)
+    finish(delivery)
+
+
+def test_bad_credentials_are_said_once_beside_other_trouble_and_tried_rarely(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    transport = ScriptedTransport(down)
+    delivery = new_delivery(transport)
+
+    def unauthorized(_: str) -> None:
+        raise TransportError("set the keys", transient=True, kind=UNAUTHORIZED)
+
+    with caplog.at_level(logging.WARNING, "clearml_otel"):
+        delivery.submit(job([], "a"))
+        assert not delivery.wait(LONG)
+        transport.trouble = unauthorized
+        for _ in range(3):
+            assert not delivery.wait(LONG)
+        lines = [record.getMessage() for record in caplog.records]
+        assert len(lines) == 2
+        assert "set the keys" in lines[1]
+        assert caplog.records[1].levelno == logging.ERROR
+        assert delivery._failures_in_a_row >= delivery_module._OPEN_AFTER
+        transport.trouble = None
+        assert deliver(delivery, tries=2)
+        transport.trouble = unauthorized
+        delivery.submit(Job("b", deque([lambda target: target.send([])])))
+        assert not delivery.wait(LONG)
+    assert len(caplog.records) == 3
+    transport.trouble = None
+    finish(delivery)
+
+
+def test_no_step_begins_after_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job of many quick steps must not hold up the end of the program."""
+    done: list[str] = []
+    clock = Clock()
+    delivery = new_delivery(ScriptedTransport())
+    monkeypatch.setattr(delivery, "_ensure_thread", lambda: False)
+    monkeypatch.setattr(delivery_module, "time", clock)
+
+    def take_a_second() -> None:
+        clock.now += 1.0
+
+    steps = [noting(done, str(number), take_a_second) for number in range(10)]
+    delivery.submit(Job("many", deque(steps)))
+    (left,) = delivery.close("completed", "", 3.5)
+    assert done == ["0", "1", "2", "3"]
+    assert len(left.steps) == 6
+    delivery._jobs.clear()

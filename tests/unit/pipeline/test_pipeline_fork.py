@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 TESTS = Path(__file__).parents[2]
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def run(home: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -25,7 +25,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     }
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
-        env={**inherited, "PYTHONPATH": str(TESTS)},
+        env={**inherited, "PYTHONPATH": str(TESTS), "HOME": str(home)},
         capture_output=True,
         text=True,
         timeout=60,
@@ -34,7 +34,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("when", ["early", "late"])
 def test_each_process_publishes_its_own_runs_once(tmp_path: Path, when: str) -> None:
-    done = run(TESTS / "support" / "forking_program.py", tmp_path, when)
+    done = run(tmp_path, TESTS / "support" / "forking_program.py", tmp_path, when)
     assert done.returncode == 0, done.stderr
     found = [
         (series, row["prompts"])
@@ -49,6 +49,47 @@ def test_each_process_publishes_its_own_runs_once(tmp_path: Path, when: str) -> 
     (child,) = [series for series, prompt in found if prompt == "child"]
     assert child.startswith("mine (process ")
     assert ("mine", "parent after") in found
+
+
+POOL = """
+import multiprocessing, os, sys
+from langchain_core.language_models.fake import FakeListLLM
+from opentelemetry.sdk.trace import TracerProvider
+from clearml_otel import ClearMLSpanProcessor
+from clearml_otel.langchain import LangChainSpanHandler
+
+os.environ |= {"CLEARML_OFFLINE_MODE": "1", "CLEARML_CACHE_DIR": sys.argv[1]}
+provider = TracerProvider()
+provider.add_span_processor(ClearMLSpanProcessor(task_name="a task"))
+handler = LangChainSpanHandler(provider)
+
+def ask(question):
+    FakeListLLM(responses=["an answer"], callbacks=[handler]).invoke(question)
+
+context = multiprocessing.get_context("fork")
+children = [context.Process(target=ask, args=[f"child {n}"]) for n in range(3)]
+for child in children:
+    child.start()
+ask("parent")
+for child in children:
+    child.join()
+    assert child.exitcode == 0
+"""
+
+
+def test_children_of_multiprocessing_publish_though_they_run_no_exit_handlers(
+    tmp_path: Path,
+) -> None:
+    done = run(tmp_path, "-c", POOL, tmp_path)
+    assert done.returncode == 0, done.stderr
+    prompts = sorted(
+        row["prompts"]
+        for path in tmp_path.rglob("*.zip")
+        for (metric, _, _), table in read_zip(path).tables.items()
+        if metric == "Session Analysis"
+        for row in table.dicts()
+    )
+    assert prompts == ["child 0", "child 1", "child 2", "parent"]
 
 
 HELD = """

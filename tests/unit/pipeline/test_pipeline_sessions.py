@@ -15,9 +15,9 @@ import pytest
 
 from clearml_otel import diagnostics
 from clearml_otel.clearml.transport import ModelUpload
-from clearml_otel.pipeline import pipeline as pipeline_module
+from clearml_otel.pipeline import publisher as publisher_module
+from clearml_otel.pipeline.labels import Labels
 from clearml_otel.pipeline.pipeline import Pipeline
-from clearml_otel.pipeline.sessions import Labels, SpanBuffer
 from clearml_otel.settings import Settings
 from clearml_otel.spans import SpanRecord
 from clearml_otel.spans.otlp_json import from_otlp_json
@@ -219,22 +219,22 @@ def test_a_full_buffer_is_published_and_nothing_is_lost() -> None:
 
 
 def test_spans_of_many_threads_are_all_kept() -> None:
-    buffer = SpanBuffer()
-    spans = [call("q", 1) for _ in range(100)]
-    taken: list[Any] = []
+    pipeline = new(max_buffered_spans=150)
+    spans = [call(f"q{number}", 2 * number) for number in range(800)]
 
-    def fill() -> None:
-        for span in spans:
-            buffer.add(span)
+    def fill(own: list[SpanRecord]) -> None:
+        add(pipeline, *own)
 
-    threads = [threading.Thread(target=fill) for _ in range(8)]
+    threads = [threading.Thread(target=fill, args=[spans[start::8]]) for start in range(8)]
     for thread in threads:
         thread.start()
-    while any(thread.is_alive() for thread in threads):
-        taken += buffer.take()
-    taken += buffer.take()
-    assert len(taken) == 800
-    assert buffer.snapshot() == []
+    for thread in threads:
+        thread.join()
+    pipeline.close()
+    transport = published(pipeline)
+    found = [prompt for series in transport.series() for prompt in prompts(transport, series)]
+    assert sorted(found) == sorted(f"q{number}" for number in range(800))
+    assert len(transport.series()) == 6
 
 
 def test_adding_never_waits_for_the_network() -> None:
@@ -405,7 +405,7 @@ def test_tables_that_cannot_be_built_keep_their_spans(
     def broken(_: object) -> None:
         raise RuntimeError("no tables today")
 
-    monkeypatch.setattr(pipeline_module, "build_tables", broken)
+    monkeypatch.setattr(publisher_module, "build_tables", broken)
     pipeline = new()
     add(pipeline, call("a", 1))
     with caplog.at_level(logging.WARNING, "clearml_otel"):
@@ -421,7 +421,7 @@ def test_a_model_is_kept_though_the_tables_cannot_be_built(
     def broken(_: object) -> None:
         raise RuntimeError("no tables today")
 
-    monkeypatch.setattr(pipeline_module, "build_tables", broken)
+    monkeypatch.setattr(publisher_module, "build_tables", broken)
     pipeline = new()
     add(pipeline, call("a", 1))
     pipeline.end_sessions("mine", ModelUpload("mine", "mine.json", b"{}"))

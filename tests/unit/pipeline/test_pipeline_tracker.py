@@ -16,7 +16,11 @@ from langchain_core.runnables import RunnableLambda
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
+from opentelemetry.sdk.trace.export import (
+    BatchSpanProcessor,
+    SimpleSpanProcessor,
+    SpanExportResult,
+)
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
@@ -470,3 +474,30 @@ def test_a_failing_clearml_does_not_disturb_the_other_backend(
     records = [from_readable_span(span) for span in memory.get_finished_spans()]
     assert all(record.end_time_ns for record in records)
     transports[0].trouble = None
+
+
+@pytest.mark.parametrize("processor", [BatchSpanProcessor, SimpleSpanProcessor])
+def test_an_exporter_on_the_global_provider_counts_what_it_is_not_given(
+    transports: list[ScriptedTransport],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    processor: Any,
+) -> None:
+    exporter = ClearMLSpanExporter(task_name="a task")
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(processor(exporter))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    tracer = provider.get_tracer("t")
+    tracer.start_span("first").end()
+    assert provider.force_flush()
+    given, exporter.export = exporter.export, lambda _: SpanExportResult.SUCCESS  # type: ignore[method-assign] - these are lost
+    for _ in range(3):
+        tracer.start_span("lost").end()
+    assert provider.force_flush()
+    exporter.export = given  # type: ignore[method-assign] - and these are not
+    tracer.start_span("last").end()
+    with caplog.at_level(logging.ERROR, "clearml_otel"):
+        provider.shutdown()
+    lost = "3 spans lost: dropped by the span processor, its queue was full\n"
+    assert transports[0].configuration["Lost spans - session"] == lost
+    assert "LOST: 3 spans" in caplog.text

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clearml_otel.clearml.transport import TransportError
-from clearml_otel.pipeline import visuals
+from clearml_otel.pipeline import orphans, visuals
 from clearml_otel.pipeline.pipeline import Pipeline
 from clearml_otel.readability.displacy import Pages, Visualizer, VisualizerError
 from clearml_otel.settings import Settings
@@ -270,8 +271,8 @@ def test_the_end_of_the_program_does_not_wait_for_all_pages(
         pipeline.add(said(f"text {number}", 1 + 2 * number))
     pipeline.end_sessions()
     assert sending.wait(LONG)
-    assert pipeline._visuals is not None
-    pipeline._visuals.stop_after(0.0)
+    assert pipeline._publisher.visuals is not None
+    pipeline._publisher.visuals.stop_after(0.0)
     closing.set()
     assert pipeline.wait(LONG)
     assert drawn.texts == ["text 0"]
@@ -281,10 +282,14 @@ def test_the_end_of_the_program_does_not_wait_for_all_pages(
     assert "the program ended before they were made" in caplog.text
 
 
-def test_pages_that_were_late_are_rescued_with_the_tables(drawn: Drawn, offline: Any) -> None:
-    pipeline = new(ScriptedTransport(down), shutdown_timeout_s=1.0)
+def test_pages_that_were_late_come_with_the_tables_of_the_next_process(
+    drawn: Drawn, offline: Any, own_spool: Path
+) -> None:
+    pipeline = new(ScriptedTransport(down), shutdown_timeout_s=0.5, offline=True)
     pipeline.add(said("a", 1))
     pipeline.close()
+    (delivered,) = orphans.deliver([own_spool])
+    assert delivered.problem == ""
     pages = [name for name in offline.session().names if name.endswith(".html")]
     assert len(pages) == 2
     assert ("Session Analysis", "session", 0) in offline.session().tables

@@ -1,0 +1,285 @@
+"""When a trace is whole, or has waited long enough to be published as it is.
+
+Nobody knows that a trace is finished; a later span may always come. So a trace is *settled* by a
+rule, which gives it a revision, and settles again when more of it comes. Only numbers and names are
+held here: the spans themselves are in the spool.
+
+Where span starts are seen (our span processor) open spans are counted exactly; where only ends are
+(an exporter) timers have to do.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.trace import format_span_id, format_trace_id
+
+from clearml_otel.pipeline.publication import OpenSpan
+from clearml_otel.pipeline.publisher import View
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+COMPLETE: Final = "complete"
+QUIET: Final = "quiet"
+IDLE: Final = "idle"
+CHECKPOINT: Final = "checkpoint"
+PRESSURE: Final = "pressure"
+ABANDONED: Final = "abandoned"
+
+MOST_OPEN: Final = 50_000
+_MOST_SEALED: Final = 100_000
+_MOST_ABANDONED: Final = 1_000
+_NEVER: Final = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds; the settings of the same names say what for."""
+
+    grace: float = 2.0
+    quiet: float = 10.0
+    idle: float = 60.0
+    checkpoint: float = 300.0
+    late_window: float = 600.0
+    max_span_age: float = 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A revision of a trace: why it is published now, and how many of its spans are open."""
+
+    trace_id: int
+    revision: int
+    reason: str
+    open_spans: int
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened so far, for the self-telemetry."""
+
+    revisions: dict[str, int] = field(default_factory=dict[str, int])
+    late_spans: int = 0
+    abandoned_spans: int = 0
+
+
+@dataclass(slots=True)
+class _Trace:
+    first: float
+    last: float
+    revision: int = 0
+    late: bool = False
+    entry_ended: bool = False
+    unsettled: int = 0
+    settled_at: float = -1.0
+    queued: float = _NEVER
+    open: dict[int, tuple[ReadableSpan, float]] = field(
+        default_factory=dict[int, "tuple[ReadableSpan, float]"]
+    )
+
+
+class Assembler:
+    """The open traces of one pipeline.
+
+    Args:
+        times: the time-outs.
+        counted: whether :meth:`started` is called for every span.
+        clock: seconds that never go back.
+    """
+
+    def __init__(
+        self, times: Times, *, counted: bool, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._times = times
+        self._counted = counted
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._traces: dict[int, _Trace] = {}
+        self._deadlines: list[tuple[float, int]] = []
+        self._sealed: OrderedDict[int, tuple[int, float]] = OrderedDict()
+        self._abandoned: deque[OpenSpan] = deque(maxlen=_MOST_ABANDONED)
+        self.counts = Counts()
+
+    @property
+    def open_traces(self) -> int:
+        """How many traces are not settled for good."""
+        return len(self._traces)
+
+    def started(self, span: ReadableSpan) -> None:
+        """A span began, sampled or recorded only."""
+        context = span.get_span_context()
+        if context is None:
+            return
+        now = self._clock()
+        with self._lock:
+            trace = self._traces.get(context.trace_id) or self._begin(context.trace_id, now)
+            trace.open[context.span_id] = (span, now)
+
+    def ended(self, span: ReadableSpan) -> None:
+        """A span ended; it counts as a span of its trace if it is sampled."""
+        context = span.get_span_context()
+        if context is None:
+            return
+        parent = span.parent
+        now = self._clock()
+        with self._lock:
+            trace = self._traces.get(context.trace_id) or self._begin(context.trace_id, now)
+            trace.open.pop(context.span_id, None)
+            # a parent that is not open is in another process, or began before us
+            if (
+                parent is None
+                or parent.is_remote
+                or (self._counted and parent.span_id not in trace.open)
+            ):
+                trace.entry_ended = True
+            if context.trace_flags.sampled:
+                trace.unsettled += 1
+                trace.last = now
+                self.counts.late_spans += trace.late
+            if trace.unsettled == 1 or not trace.open:
+                self._look_again(context.trace_id, trace)
+
+    def _look_again(self, trace_id: int, trace: _Trace) -> None:
+        if trace.unsettled:
+            self._queue(trace_id, trace, self._deadline(trace)[0])
+        elif not (trace.open or trace.revision):
+            # nothing of it is sampled
+            del self._traces[trace_id]
+
+    def _begin(self, trace_id: int, now: float) -> _Trace:
+        revision, _ = self._sealed.pop(trace_id, (0, 0.0))
+        trace = self._traces[trace_id] = _Trace(now, now, revision, late=revision > 0)
+        soonest = self._times.grace if self._counted else self._times.quiet
+        self._queue(trace_id, trace, now + soonest)
+        return trace
+
+    def _queue(self, trace_id: int, trace: _Trace, deadline: float) -> None:
+        """Look at a trace by then; of its entries in the heap only the soonest counts."""
+        if deadline < trace.queued:
+            trace.queued = deadline
+            heapq.heappush(self._deadlines, (deadline, trace_id))
+
+    def due(self) -> list[Settled]:
+        """Settle what is due by now."""
+        now = self._clock()
+        settled: list[Settled] = []
+        with self._lock:
+            while self._deadlines and self._deadlines[0][0] <= now:
+                queued, trace_id = heapq.heappop(self._deadlines)
+                trace = self._traces.get(trace_id)
+                if trace is None or trace.queued != queued:
+                    continue
+                trace.queued = _NEVER
+                deadline, reason = self._deadline(trace)
+                if deadline <= now:
+                    settled.append(self._settle(trace_id, trace, reason, now))
+                    deadline, _ = self._deadline(trace)
+                if trace_id in self._traces:
+                    self._queue(trace_id, trace, max(deadline, now + 0.001))
+            while len(self._traces) > MOST_OPEN:
+                trace_id, trace = next(iter(self._traces.items()))
+                settled.append(self._settle(trace_id, trace, PRESSURE, now))
+            self._forget_sealed(now)
+        return settled
+
+    def next_due(self) -> float:
+        """When to ask again, on the clock; infinity for never."""
+        with self._lock:
+            return self._deadlines[0][0] if self._deadlines else _NEVER
+
+    def view(self) -> View:
+        """What a publication that nobody asked for holds: settled traces only."""
+        with self._lock:
+            left_out = {id_ for id_, trace in self._traces.items() if not trace.revision}
+            waiting = [
+                each
+                for id_, trace in self._traces.items()
+                if trace.revision
+                for each in self._open_spans(id_, trace, CHECKPOINT)
+            ]
+            return View(frozenset(map(format_trace_id, left_out)), [*self._abandoned, *waiting])
+
+    def whole_view(self, reason: str) -> View:
+        """What a publication that was asked for holds: everything."""
+        with self._lock:
+            waiting = [
+                each
+                for id_, trace in self._traces.items()
+                for each in self._open_spans(id_, trace, reason)
+            ]
+            return View((), [*self._abandoned, *waiting])
+
+    def part_ended(self) -> None:
+        """What is published from now on is another part."""
+        with self._lock:
+            self._abandoned.clear()
+
+    def _deadline(self, trace: _Trace) -> tuple[float, str]:
+        """When a trace is settled next, and by which rule."""
+        times, found = self._times, [(_NEVER, "")]
+        if trace.unsettled:
+            if trace.open:
+                pass
+            elif not trace.entry_ended:
+                found.append((trace.last + times.idle, IDLE))
+            elif self._counted:
+                found.append((trace.last + times.grace, COMPLETE))
+            else:
+                found.append((trace.last + times.quiet, QUIET))
+        if trace.unsettled or (trace.open and not trace.revision):
+            found.append((max(trace.first, trace.settled_at) + times.checkpoint, CHECKPOINT))
+        if trace.open and times.max_span_age:
+            _, oldest = next(iter(trace.open.values()))
+            found.append((oldest + times.max_span_age, ABANDONED))
+        return min(found)
+
+    def _settle(self, trace_id: int, trace: _Trace, reason: str, now: float) -> Settled:
+        trace.revision += 1
+        trace.unsettled = 0
+        trace.settled_at = now
+        if reason == ABANDONED:
+            self._abandon(trace_id, trace, now)
+        if reason in {COMPLETE, QUIET, IDLE, PRESSURE} or not trace.open:
+            del self._traces[trace_id]
+            self._sealed[trace_id] = trace.revision, now
+        self.counts.revisions[reason] = self.counts.revisions.get(reason, 0) + 1
+        return Settled(trace_id, trace.revision, reason, len(trace.open))
+
+    def _abandon(self, trace_id: int, trace: _Trace, now: float) -> None:
+        old = [
+            id_ for id_, (_, began) in trace.open.items() if began + self._times.max_span_age <= now
+        ]
+        listed = {each.span_id: each for each in self._open_spans(trace_id, trace, ABANDONED)}
+        for id_ in old:
+            del trace.open[id_]
+            self._abandoned.append(listed[format_span_id(id_)])
+        self.counts.abandoned_spans += len(old)
+
+    def _open_spans(self, trace_id: int, trace: _Trace, reason: str) -> list[OpenSpan]:
+        return [
+            OpenSpan(
+                format_trace_id(trace_id),
+                format_span_id(span_id),
+                span.name,
+                span.start_time or 0,
+                reason,
+                trace.revision,
+            )
+            for span_id, (span, _) in trace.open.items()
+            if (context := span.get_span_context()) is not None and context.trace_flags.sampled
+        ]
+
+    def _forget_sealed(self, now: float) -> None:
+        sealed = self._sealed
+        while sealed:
+            trace_id, (_, when) = next(iter(sealed.items()))
+            if len(sealed) <= _MOST_SEALED and when + self._times.late_window > now:
+                return
+            del sealed[trace_id]

@@ -1,0 +1,347 @@
+"""What processes left in the spool when they ended: found, published, deleted.
+
+Each process looks when it first uses the spool and once a minute after; ``clearml-otel upload``
+looks at once. A spool has one owner at a time, by a lock that ends with its process, so that no two
+of them publish the same spans. Publishing twice would do no harm either: a table that is sent again
+replaces itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Final, cast
+
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from clearml_otel.clearml.transport import (
+    ModelUpload,
+    Status,
+    TaskReference,
+    Transport,
+    TransportError,
+)
+from clearml_otel.diagnostics import report
+from clearml_otel.pipeline import spool_folder
+from clearml_otel.pipeline.delivery import perform
+from clearml_otel.pipeline.destination import destination_of, transport_to_resume
+from clearml_otel.pipeline.publisher import SessionPublisher
+from clearml_otel.pipeline.span_codec import decoded
+from clearml_otel.pipeline.spool import UNREADABLE
+from clearml_otel.pipeline.spool_file import Label, NamedPart, SpoolFile, SpoolVersionError
+from clearml_otel.settings import Settings
+from clearml_otel.spans import SpanDecodeError, SpanRecord
+
+_DIED: Final = "its process ended before it could close this task; another one published its spans"
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A stream that waits in a spool.
+
+    Args:
+        path: the spool.
+        stream: its id.
+        info: what its process said of it.
+        spans: how many.
+        bytes: how many bytes they have there.
+        oldest: seconds since the epoch when the oldest was added.
+        in_use: whether the process that it belongs to is alive.
+    """
+
+    path: Path
+    stream: str
+    info: Mapping[str, Any]
+    spans: int
+    bytes: int
+    oldest: float
+    in_use: bool
+
+    @property
+    def settings(self) -> Settings:
+        """Those of its process."""
+        return settings_of(self.info)
+
+    @property
+    def destination(self) -> str:
+        """Where it is to go."""
+        return str(self.info.get("destination", ""))
+
+    @property
+    def is_for_us(self) -> bool:
+        """Whether this process would send it to the same place."""
+        return self.destination == destination_of(self.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What became of a stream: its task's place, or why it still waits."""
+
+    left: Left
+    location: str = ""
+    problem: str = ""
+
+
+def settings_of(info: Mapping[str, Any]) -> Settings:
+    """The settings that a stream was made with; unknown ones are another version's."""
+    known = {each.name for each in fields(Settings)}
+    given = cast("dict[str, object]", info.get("settings") or {})
+    return Settings.load_or_repair(**{k: v for k, v in given.items() if k in known})
+
+
+def waiting(folders: Iterable[Path]) -> list[Left]:
+    """What is in the spools of these folders; nothing is changed."""
+    return [left for path in _paths(folders) for left in _waiting(path)]
+
+
+def _waiting(path: Path) -> list[Left]:
+    try:
+        ownership = spool_folder.own(path)
+        if ownership is not None:
+            # it is nobody's; who delivers it will take it for longer
+            ownership.release()
+        file = SpoolFile(path)
+    except (sqlite3.Error, SpoolVersionError, OSError):
+        return []
+    try:
+        return _left(file, in_use=ownership is None)
+    except sqlite3.Error:
+        return []
+    finally:
+        file.close()
+
+
+def deliver(
+    folders: Iterable[Path],
+    *,
+    everything: bool = False,
+    own: Iterable[Path] = (),
+    deadline: float | None = None,
+    on_start: Callable[[Left], None] = lambda _: None,
+) -> Iterator[Delivered]:
+    """Publish what dead processes left.
+
+    Args:
+        folders: where their spools are.
+        everything: also what another server was meant for.
+        own: spools of this very process.
+        deadline: on :func:`time.monotonic`, after which no step begins.
+        on_start: told of each stream before it is published.
+
+    Yields:
+        What became of each stream.
+    """
+    mine = set(own)
+    for path in _paths(folders):
+        if path in mine:
+            continue
+        try:
+            ownership = spool_folder.own(path)
+        except OSError as error:
+            report("orphans.lock", f"the spool {path} cannot be locked: {error}")
+            continue
+        if ownership is None:
+            continue
+        try:
+            yield from _deliver_file(path, everything, deadline, on_start)
+        finally:
+            ownership.release()
+
+
+def deliver_own(path: Path, streams: Collection[str]) -> Iterator[Delivered]:
+    """Publish what closed pipelines of this very process left in its spool, which stays in use.
+
+    Args:
+        path: the spool.
+        streams: theirs.
+
+    Yields:
+        What became of each.
+    """
+    try:
+        file = SpoolFile(path)
+    except sqlite3.Error:
+        return
+    try:
+        damage: list[sqlite3.Error] = []
+        for left in _left(file, in_use=True):
+            if left.stream in streams:
+                yield _deliver_stream(file, left, damage, None)
+    finally:
+        file.close()
+
+
+def _deliver_file(
+    path: Path,
+    everything: bool,
+    deadline: float | None,
+    on_start: Callable[[Left], None],
+) -> Iterator[Delivered]:
+    try:
+        file = SpoolFile(path)
+    except SpoolVersionError as error:
+        report("orphans.version", f"the spool {path} is left alone: {error}")
+        return
+    except sqlite3.Error as error:
+        _set_aside(path, error)
+        return
+    damage: list[sqlite3.Error] = []
+    empty = False
+    try:
+        for left in _left(file, in_use=False):
+            if everything or left.is_for_us:
+                on_start(left)
+                yield _deliver_stream(file, left, damage, deadline)
+        empty = not file.streams()
+    except sqlite3.Error as error:
+        damage.append(error)
+    finally:
+        file.close()
+        if damage:
+            _set_aside(path, damage[0])
+        elif empty:
+            spool_folder.remove(path)
+
+
+def _set_aside(path: Path, error: object) -> None:
+    try:
+        aside = spool_folder.set_aside(path)
+    except OSError as problem:
+        aside, error = path, problem
+    report(
+        f"orphans.corrupt.{path.name}",
+        f"the spool {path} is damaged ({error}): what could be read of it was published, the file "
+        f"is kept as {aside}",
+        level=logging.ERROR,
+    )
+
+
+def _left(file: SpoolFile, *, in_use: bool) -> list[Left]:
+    assert file.path is not None
+    counts = file.waiting()
+    return [
+        Left(file.path, stream, info, *counts.get(stream, (0, 0, 0.0)), in_use)
+        for stream, info in file.streams().items()
+    ]
+
+
+def _paths(folders: Iterable[Path]) -> Iterator[Path]:
+    for folder in dict.fromkeys(folders):
+        yield from spool_folder.spools(folder)
+
+
+# -- one stream ------------------------------------------------------------------------------
+
+
+class _StoredParts:
+    """The parts of a stream that a dead process left."""
+
+    def __init__(self, file: SpoolFile, stream: str, damage: list[sqlite3.Error]) -> None:
+        self._file = file
+        self._stream = stream
+        self._damage = damage
+
+    def records(self, part: int) -> Iterator[SpanRecord]:
+        """The spans of a part; a damaged batch is counted and named."""
+
+        def on_damage(spans: int, error: SpanDecodeError) -> None:
+            report("orphans.unreadable", f"LOST: {spans} spans are damaged: {error}")
+            self._file.add_loss(self._stream, part, UNREADABLE, spans)
+
+        try:
+            yield from decoded(self._file.bodies(self._stream, part), on_damage)
+        except sqlite3.Error as error:
+            self._damage.append(error)
+            report("orphans.damaged", f"LOST: a part of a spool cannot be read: {error}")
+
+    def losses(self, part: int) -> Mapping[str, int]:
+        """Lost spans of a part by reason."""
+        return self._file.losses(self._stream, part)
+
+    def set_label(self, label: Label) -> None:
+        """Keep the name that a session is published under."""
+        self._file.set_label(self._stream, label)
+
+    def drop(self, part: int) -> None:
+        """ClearML has the part."""
+        self._file.drop_part(self._stream, part)
+
+
+def _deliver_stream(
+    file: SpoolFile, left: Left, damage: list[sqlite3.Error], deadline: float | None
+) -> Delivered:
+    """Publish a stream in this thread."""
+    info = dict(left.info)
+    settings = settings_of(info)
+    task = _task_of(info)
+    transport = transport_to_resume(settings, task)
+    try:
+        with suppress_instrumentation():
+            try:
+                transport.open()
+            except TransportError as error:
+                if error.transient or task is None:
+                    raise
+                # somebody deleted the task
+                transport = transport_to_resume(settings, None)
+                transport.open()
+            parts = _StoredParts(file, left.stream, damage)
+            refused = _publish(file, left, info, parts, transport, deadline)
+            if refused:
+                return Delivered(left, transport.location, refused[0])
+            status = cast("Status", info.get("status") or "failed")
+            transport.close(status, str(info.get("message") or _DIED))
+            file.drop_stream(left.stream)
+    except TransportError as error:
+        return Delivered(left, problem=str(error))
+    return Delivered(left, transport.location)
+
+
+def _publish(
+    file: SpoolFile,
+    left: Left,
+    info: dict[str, Any],
+    parts: _StoredParts,
+    transport: Transport,
+    deadline: float | None,
+) -> list[str]:
+    """Publish the parts; gives what ClearML refuses for good."""
+    settings = settings_of(info)
+
+    def note_task(opened: Transport) -> None:
+        reference = opened.reference
+        if reference is not None and _task_of(info) != reference:
+            info["task"] = asdict(reference)
+            file.set_stream(left.stream, info)
+
+    publisher = SessionPublisher(settings, parts, note_task, str(info.get("suffix") or ""))
+    refused: list[str] = []
+    for part in file.parts(left.stream):
+        named = file.named_part(left.stream, part)
+        publisher.restore(file.labels(left.stream), part)
+        job = publisher.job(
+            f"what another process left ({settings.task_name})",
+            part,
+            ends=True,
+            name=named.name,
+            model=_model_of(named),
+        )
+        perform(job, transport, deadline)
+        refused += job.refused
+    return refused
+
+
+def _task_of(info: Mapping[str, Any]) -> TaskReference | None:
+    task = info.get("task")
+    return TaskReference(**cast("dict[str, Any]", task)) if isinstance(task, dict) else None
+
+
+def _model_of(named: NamedPart) -> ModelUpload | None:
+    if named.model is None:
+        return None
+    given: dict[str, Any] = {**named.model, "data": named.data}
+    given["tags"] = tuple(given.get("tags") or ())
+    return ModelUpload(**given)
