@@ -30,6 +30,8 @@ _BESIDE_US: Final = frozenset(
     }
 )
 """Scopes of others that trace the same runs: theirs are no spans inside of ours."""
+_NOT_HERE: Final = (ValueError, LookupError, RuntimeError)
+"""What ``ContextVar.reset`` raises in another ``Context``, or where somebody else was first."""
 
 
 def inside(run: OpenRun) -> Context:
@@ -135,7 +137,7 @@ class Scope:
         current = get_current()
         try:
             token.var.reset(token)
-        except ValueError:
+        except _NOT_HERE:
             return
         if current is not self._entered:
             # a generator goes on in the context in which it has yielded
@@ -181,7 +183,7 @@ class Frame:
         """
         try:
             _innermost.reset(self._marker)
-        except ValueError:
+        except _NOT_HERE:
             return
         if self._attached is not None:
             if (current := get_current()) is not self._context:
