@@ -87,10 +87,12 @@ def is_blocks(items: Sequence[object]) -> bool:
     if len(items) > _MOST_BRIEF:
         return False
     blocks = [cast("Mapping[str, Any]", item) for item in items if isinstance(item, Mapping)]
-    return len(blocks) == len(items) and all(
-        block.get("type") in _BLOCKS or (block.get("type") and media_kind(block))
-        for block in blocks
-    )
+    return len(blocks) == len(items) and all(map(_is_block, blocks))
+
+
+def _is_block(fields: Mapping[str, Any]) -> bool:
+    kind = fields.get("type")
+    return isinstance(kind, str) and (kind in _BLOCKS or media_kind(fields) is not None)
 
 
 def _in_mapping(fields: Mapping[str, object], wanted: Wanted, depth: int) -> str:
