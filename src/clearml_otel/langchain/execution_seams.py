@@ -9,17 +9,16 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from contextvars import Token
 from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
 from typing import Any, Final
 from uuid import UUID
 
-from opentelemetry.context import attach, detach, get_current
 from opentelemetry.trace import INVALID_SPAN
 from wrapt import register_post_import_hook
 
 from clearml_otel.langchain import seam_wrappers as wrap
+from clearml_otel.langchain.run_context import KEPT_IN_VARIABLE
 from clearml_otel.langchain.run_spans import RunSpans, find_open_run, give_up
 from clearml_otel.langchain.runs import OpenRun
 
@@ -148,7 +147,7 @@ class ExecutionSeams:
     def install(self) -> None:
         """Change what is imported, and what will be."""
         global _installed
-        if not _copies_keep_to_themselves():
+        if not KEPT_IN_VARIABLE:
             logger.debug("clearml-otel: OpenTelemetry's context is not kept in a ContextVar here")
             return
         self._on = True
@@ -189,7 +188,7 @@ class ExecutionSeams:
         """The open run of that id that has a span, whichever handler was told of it."""
         if not self._on or not isinstance(run_id, UUID):
             return None
-        run = self._spans.open_run(run_id) or find_open_run(run_id)
+        run = self._spans.open_by_number.get(run_id.int) or find_open_run(run_id)
         return run if run is not None and run.span is not INVALID_SPAN else None
 
     def give_up(self, run_id: object, error: BaseException) -> None:
@@ -206,11 +205,3 @@ def _changed_when_imported(module: ModuleType) -> None:
     """One hook a module and process: hooks cannot be taken back."""
     if _installed is not None:
         _installed.change(module)
-
-
-def _copies_keep_to_themselves() -> bool:
-    """Whether what is attached in a copied ``contextvars.Context`` stays there."""
-    token = attach(get_current())
-    detach(token)
-    # another runtime context, which OTEL_PYTHON_CONTEXT may name, has tokens of its own
-    return type(token) is Token

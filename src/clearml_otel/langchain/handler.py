@@ -89,6 +89,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
         content = Content(capture, redact, max_content_length)
         events = InferenceEvents(logger_provider) if capture.in_events else None
         self.spans = RunSpans(tracer_provider, content, owner, on_closed, metrics, events)
+        self._open = self.spans.open_by_number
         scorer = Scorer(measure, max_words) if measure is not None else None
         if scorer is not None:
             scorer.warm_up()
@@ -129,10 +130,19 @@ class LangChainSpanHandler(BaseCallbackHandler):
         """Start the span of a chat call."""
         self._start_model("chat_model", serialized, messages, kwargs)
 
-    def on_llm_new_token(self, token: Any, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_llm_new_token(
+        self,
+        token: Any,
+        *,
+        run_id: UUID,
+        chunk: Any = None,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Count a streamed token; the first one's time is kept."""
         # nothing here can raise, and a guard would double what it costs a token
-        run = self.spans.open_run(run_id)
+        run = self._open.get(run_id.int)
         if run is not None:
             run.tokens += 1
             if run.first_token_s is None:

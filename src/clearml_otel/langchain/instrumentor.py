@@ -86,11 +86,11 @@ class _Layer:
         @wraps(function)
         def add_handler(manager: Any, handler: Any, *args: Any, **kwargs: Any) -> None:
             if handler is ours:
-                if not ours.spans.active or any(map(_is_active, manager.handlers)):
-                    return
-                # new lists: the managers of runs that go on may share the old ones
-                manager.handlers = [*manager.handlers, ours]
-                manager.inheritable_handlers = [*manager.inheritable_handlers, ours]
+                handlers = manager.handlers
+                if ours.spans.active and not (handlers and any(map(_is_active, handlers))):
+                    # new lists: the managers of runs that go on may share the old ones
+                    manager.handlers = [*handlers, ours]
+                    manager.inheritable_handlers = [*manager.inheritable_handlers, ours]
                 return
             if _is_active(handler):
                 manager.handlers = [each for each in manager.handlers if each is not ours]

@@ -7,6 +7,7 @@ away afterwards, or in a frame that detaches it itself, in the same thread and `
 
 from __future__ import annotations
 
+import contextlib
 from contextvars import ContextVar, Token
 from typing import Final, Protocol
 
@@ -16,6 +17,21 @@ from opentelemetry.trace import INVALID_SPAN, Span, get_current_span, set_span_i
 from clearml_otel.langchain import inference_context
 from clearml_otel.langchain.runs import OpenRun
 
+_UNUSED: Final = "clearml-unused"
+
+
+def _found_variable() -> ContextVar[Context]:
+    token = attach(get_current())
+    detach(token)
+    # another runtime context, which OTEL_PYTHON_CONTEXT may name, has tokens of its own
+    known: object = token
+    return token.var if type(known) is Token else ContextVar(_UNUSED)
+
+
+CURRENT: Final = _found_variable()
+"""Where OpenTelemetry keeps the current context; a fifth of what ``attach`` and ``detach`` cost."""
+KEPT_IN_VARIABLE: Final = CURRENT.name != _UNUSED
+"""Whether it keeps it there, so that what is attached in a copied ``Context`` stays in it."""
 _RUN_KEY: Final = create_key("clearml-langchain-run")
 # one dictionary is built a run instead of one an entry
 (_SPAN_KEY,) = set_span_in_context(INVALID_SPAN, Context())
@@ -36,7 +52,7 @@ _NOT_HERE: Final = (ValueError, LookupError, RuntimeError)
 
 def inside(run: OpenRun) -> Context:
     """The current context with the run's span as its current span."""
-    entries = {**get_current(), _SPAN_KEY: run.span, _RUN_KEY: run}
+    entries = {**CURRENT.get(), _SPAN_KEY: run.span, _RUN_KEY: run}
     if run.run_type in _MODELS and (inference := inference_context.entry()) is not None:
         entries.setdefault(*inference)
     return Context(entries)
@@ -66,6 +82,12 @@ def _is_inside(span: Span, run_span: Span) -> bool:
         and span.get_span_context().trace_id == run_span.get_span_context().trace_id
         and getattr(scope, "name", None) not in _BESIDE_US
     )
+
+
+def leave(token: Token[Context]) -> None:
+    """Put back what was current before; in another ``Context`` than it was set in, nothing."""
+    with contextlib.suppress(*_NOT_HERE):
+        CURRENT.reset(token)
 
 
 class Runs(Protocol):
@@ -125,18 +147,18 @@ class Scope:
         """
         context = self.left
         if context is None:
-            outside = get_current()
+            outside = CURRENT.get()
             if outside is not self._outside or self._inside is None:
                 self._outside, self._inside = outside, inside(run)
             context = self._inside
         self._entered = context
-        return attach(context)
+        return CURRENT.set(context)
 
     def leave(self, token: Token[Context]) -> None:
         """Put back what was before :meth:`enter`, unless the read ends in another ``Context``."""
-        current = get_current()
+        current = CURRENT.get()
         try:
-            token.var.reset(token)
+            CURRENT.reset(token)
         except _NOT_HERE:
             return
         if current is not self._entered:
@@ -186,13 +208,13 @@ class Frame:
         except _NOT_HERE:
             return
         if self._attached is not None:
-            if (current := get_current()) is not self._context:
+            if (current := CURRENT.get()) is not self._context:
                 self.scope.left = current
-            detach(self._attached)
+            leave(self._attached)
 
     def _attach(self, context: Context) -> None:
         self._context = context
-        self._attached = attach(context)
+        self._attached = CURRENT.set(context)
 
 
 _innermost: ContextVar[Frame | None] = ContextVar("clearml_langchain_frame", default=None)

@@ -91,8 +91,8 @@ class RunSpans:
         self._metrics = metrics
         self._events = events
         self._runs = OpenRuns(self._put_out)
-        # asked once a streamed token
         self.open_run = self._runs.get
+        self.open_by_number: Final = self._runs.by_number
         # of pauses, which every run above tells again
         self._noted_pauses: WeakSet[BaseException] = WeakSet()
         # the last ones: LangChain sends a second end of some runs that are cancelled

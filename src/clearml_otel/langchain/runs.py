@@ -94,13 +94,15 @@ class OpenRuns:
         self._most = most
         self._longest_s = longest_s
         # UUID hashes itself in Python, once a streamed token
-        self._runs: dict[int, OpenRun] = {}
+        self.by_number: Final[dict[int, OpenRun]] = {}
+        """By the integer of the run's id; only to look things up in."""
+        self._runs = self.by_number
         self._next_look_s = 0.0
         self._lock = threading.Lock()
 
     def after_fork(self) -> None:
         """In a forked child: the parent ends its runs, and a thread may hold the lock."""
-        self._runs = {}
+        self._runs.clear()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -128,7 +130,8 @@ class OpenRuns:
     def take_all(self) -> list[OpenRun]:
         """Take every open run out."""
         with self._lock:
-            runs, self._runs = list(self._runs.values()), {}
+            runs = list(self._runs.values())
+            self._runs.clear()
         return runs
 
     def _outside_the_bounds(self) -> list[OpenRun]:

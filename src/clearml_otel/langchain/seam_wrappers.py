@@ -11,10 +11,17 @@ from functools import wraps
 from types import FunctionType
 from typing import Any, TypeAlias, cast
 
-from opentelemetry.context import attach, detach
 from wrapt import FunctionWrapper
 
-from clearml_otel.langchain.run_context import Frame, Runs, Scope, claimed_frame, inside
+from clearml_otel.langchain.run_context import (
+    CURRENT,
+    Frame,
+    Runs,
+    Scope,
+    claimed_frame,
+    inside,
+    leave,
+)
 from clearml_otel.langchain.stream_reads import AsyncReads, reads
 
 Function: TypeAlias = "Callable[..., Any]"
@@ -32,7 +39,7 @@ def child_context(function: Function, runs: Runs) -> Function:
         result = function(config, *args, **kwargs)
         run = runs.open_run(getattr(config.get("callbacks"), "parent_run_id", None))
         if run is not None:
-            attach(inside(run))
+            CURRENT.set(inside(run))
         return result
 
     return set_config_context
@@ -47,11 +54,11 @@ def model_call(function: Function, runs: Runs) -> Function:
         run = runs.open_run(_managed_run_id(args, kwargs))
         if run is None:
             return method(*args, **kwargs)
-        token = attach(inside(run))
+        token = CURRENT.set(inside(run))
         try:
             return method(*args, **kwargs)
         finally:
-            detach(token)
+            leave(token)
 
     return call
 

@@ -30,7 +30,14 @@ def reads(generator: Generator[Any, Any, Any], scope: Scope) -> Generator[Any, A
     step = advance
     while True:
         try:
-            item = _read(step, scope)
+            if (run := scope.run) is None:
+                item = _first_read(step, scope)
+            else:
+                token = scope.enter(run)
+                try:
+                    item = step()
+                finally:
+                    scope.leave(token)
         except StopIteration as stop:
             return stop.value
         except BaseException as error:
@@ -47,14 +54,8 @@ def reads(generator: Generator[Any, Any, Any], scope: Scope) -> Generator[Any, A
             step = advance if sent is None else partial(generator.send, sent)
 
 
-def _read(step: Callable[[], Any], scope: Scope) -> Any:
-    if (run := scope.run) is not None:
-        token = scope.enter(run)
-        try:
-            return step()
-        finally:
-            scope.leave(token)
-    # the first read, in which the run is to begin
+def _first_read(step: Callable[[], Any], scope: Scope) -> Any:
+    """A read in which the run is to begin."""
     frame = Frame(scope)
     try:
         return step()
