@@ -126,8 +126,7 @@ def test_nothing_is_changed_where_contexts_are_not_copied(
     made: Traced, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As with another OTEL_PYTHON_CONTEXT, whose attachments would stay."""
-    monkeypatch.setattr(execution_seams, "attach", lambda context: object())
-    monkeypatch.setattr(execution_seams, "detach", lambda token: None)
+    monkeypatch.setattr(execution_seams, "KEPT_IN_VARIABLE", False)
     before = runnable_config._set_config_context
     seams = ExecutionSeams(made.handler.spans)
     seams.install()
