@@ -46,10 +46,13 @@ def run_name(serialized: Mapping[str, Any] | None, kwargs: Mapping[str, Any]) ->
         serialized: the callback's first argument; None for most of today's runs.
         kwargs: the callback's keywords, whose ``name`` is the given or default name.
     """
+    given = kwargs.get("name")
+    if type(given) is str and given.isidentifier() and given.isascii() and len(given) < 500:
+        return given
     known = serialized or {}
     identity = known.get("id")
     last = cast("list[Any]", identity)[-1] if isinstance(identity, list) and identity else None
-    return clean_text(str(kwargs.get("name") or known.get("name") or last or "unknown"), 500)
+    return clean_text(str(given or known.get("name") or last or "unknown"), 500)
 
 
 def span_title(name: str, attributes: Mapping[str, Any]) -> str:

@@ -45,6 +45,8 @@ from clearml_otel.langchain.scores import MAX_WORDS, Measure, Scorer
 from clearml_otel.langchain.values import MAX_TEXT, safe_str, to_text
 
 _handlers: WeakSet[LangChainSpanHandler] = WeakSet()
+when_made: list[Callable[[LangChainSpanHandler], None]] = []
+"""Told of each handler that is made."""
 
 
 class LangChainSpanHandler(BaseCallbackHandler):
@@ -96,6 +98,8 @@ class LangChainSpanHandler(BaseCallbackHandler):
         self.models = ModelRuns(content, scorer, evaluation_events, capture_media=capture_media)
         self.id = uuid4().hex
         _handlers.add(self)
+        for tell in tuple(when_made):
+            tell(self)
 
     def after_fork(self) -> None:
         """In a forked child: what is open belongs to the parent."""
@@ -337,6 +341,11 @@ class LangChainSpanHandler(BaseCallbackHandler):
             self.spans.content.put_all(said, f"{run_type} results", find, *values)
 
         self.spans.end(run_id, run_type, kwargs, describe)
+
+
+def active_handlers() -> list[LangChainSpanHandler]:
+    """The handlers of the process that make spans."""
+    return [handler for handler in list(_handlers) if handler.spans.active]
 
 
 def _unpickled(handler_id: str) -> LangChainSpanHandler:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from clearml_otel import attributes as names
@@ -74,7 +73,7 @@ def chain_output(value: object) -> str:
     return clean_text(value) if type(value) is str else _readable(value, _ANSWER)
 
 
-def chain_results(outputs: object, inputs: object) -> Iterator[tuple[str, str]]:
+def chain_results(outputs: object, inputs: object) -> list[tuple[str, str]]:
     """The attributes of a chain's end.
 
     Args:
@@ -82,15 +81,15 @@ def chain_results(outputs: object, inputs: object) -> Iterator[tuple[str, str]]:
         inputs: what it was asked, where its start could not say: a chain that streams is told
             its input when it has read all of it. None otherwise.
     """
-    yield from late_input(inputs)
+    told = late_input(inputs)
     if outputs is not None:
-        yield names.CHAIN_OUTPUT, chain_output(outputs)
+        told.append((names.CHAIN_OUTPUT, chain_output(outputs)))
+    return told
 
 
-def late_input(inputs: object) -> Iterator[tuple[str, str]]:
+def late_input(inputs: object) -> list[tuple[str, str]]:
     """The question of a chain that was told its input at its end; see :func:`chain_results`."""
-    if inputs is not None:
-        yield names.CHAIN_INPUT, chain_input(inputs)
+    return [] if inputs is None else [(names.CHAIN_INPUT, chain_input(inputs))]
 
 
 def _readable(value: object, wanted: Wanted) -> str:

@@ -14,7 +14,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from clearml_otel.langchain.client_metrics import ClientMetrics
 from clearml_otel.langchain.evaluation_events import EvaluationEvents
 from clearml_otel.langchain.execution_seams import Change, ExecutionSeams
-from clearml_otel.langchain.handler import LangChainSpanHandler
+from clearml_otel.langchain.handler import LangChainSpanHandler, active_handlers, when_made
 from clearml_otel.langchain.options import InstrumentationOptions
 from clearml_otel.langchain.seam_wrappers import Function, unbound
 from clearml_otel.readability import Measurer
@@ -67,6 +67,9 @@ class _Layer:
     def __init__(self, handler: LangChainSpanHandler) -> None:
         self._handler = handler
         self._seams = ExecutionSeams(handler.spans)
+        # whether there is a handler to give way to; where there is none, looking costs every run
+        self._others = any(other is not handler for other in active_handlers())
+        when_made.append(self._another)
         self._change = Change.made(BaseCallbackManager, "add_handler", self._giving_way)
         self._seams.install()
         _hook.handler = handler
@@ -75,9 +78,13 @@ class _Layer:
     def remove(self) -> None:
         """Stop making spans, also in managers that were made before; end the open ones."""
         _hook.handler = None
+        when_made.remove(self._another)
         self._handler.spans.close()
         self._seams.remove()
         self._change.undo()
+
+    def _another(self, _: LangChainSpanHandler) -> None:
+        self._others = True
 
     def _giving_way(self, function: Function) -> Function:
         """For ``add_handler``: a handler passed by hand takes the run over."""
@@ -87,7 +94,9 @@ class _Layer:
         def add_handler(manager: Any, handler: Any, *args: Any, **kwargs: Any) -> None:
             if handler is ours:
                 handlers = manager.handlers
-                if ours.spans.active and not (handlers and any(map(_is_active, handlers))):
+                if ours in handlers or not ours.spans.active:
+                    return
+                if not (self._others and any(map(_is_active, handlers))):
                     # new lists: the managers of runs that go on may share the old ones
                     manager.handlers = [*handlers, ours]
                     manager.inheritable_handlers = [*manager.inheritable_handlers, ours]

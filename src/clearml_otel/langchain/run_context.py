@@ -186,7 +186,7 @@ class Frame:
         self.scope = scope
         self._attached: Token[Context] | None = None
         self._context: Context | None = None
-        self._marker = _innermost.set(self)
+        self._marker = INNERMOST.set(self)
         if scope.run is not None:
             # a generator goes on in the context in which it has yielded
             self._attach(scope.left or inside(scope.run))
@@ -204,7 +204,7 @@ class Frame:
         ``Context`` that runs in. The one it was in is gone then.
         """
         try:
-            _innermost.reset(self._marker)
+            INNERMOST.reset(self._marker)
         except _NOT_HERE:
             return
         if self._attached is not None:
@@ -217,12 +217,13 @@ class Frame:
         self._attached = CURRENT.set(context)
 
 
-_innermost: ContextVar[Frame | None] = ContextVar("clearml_langchain_frame", default=None)
+INNERMOST: Final[ContextVar[Frame | None]] = ContextVar("clearml_langchain_frame", default=None)
+"""The frame around what runs now."""
 
 
 def claimed_frame(kind: str) -> Frame | None:
     """The innermost frame, if it waits for a start of this kind; from now on it does not."""
-    frame = _innermost.get()
+    frame = INNERMOST.get()
     if frame is None or frame.scope.claimed or frame.scope.kind != kind:
         return None
     frame.scope.claimed = True

@@ -15,6 +15,7 @@ from wrapt import FunctionWrapper
 
 from clearml_otel.langchain.run_context import (
     CURRENT,
+    INNERMOST,
     Frame,
     Runs,
     Scope,
@@ -194,6 +195,8 @@ def start_of(kind: str) -> Wrapper:
 
         @wraps(function)
         def on_start(*args: Any, **kwargs: Any) -> Any:
+            if INNERMOST.get() is None:
+                return method(*args, **kwargs)
             frame = claimed_frame(kind)
             started = method(*args, **kwargs)
             if frame is not None:

@@ -60,6 +60,7 @@ _ADDRESS: Final = re.compile(" at 0x[0-9a-fA-F]{4,}")  # a default repr's, new i
 # a text as JSON has it, not escaped to ASCII
 _quoted: Final = encode_basestring
 _FEW_FIELDS: Final = 8
+_WORDS: Final = {None: "null", True: "true", False: "false"}
 _LARGEST_INT: Final = 1 << 63
 _NODE: Final = 8  # what an element costs of the total, besides its text
 
@@ -121,14 +122,22 @@ def to_json(value: object) -> str:
 
 
 def _flat_json(fields: dict[Any, Any]) -> str | None:
-    """The JSON of a few texts by name, as most tools' arguments are; None for anything else."""
+    """The JSON of a few small values by name, as most tools' arguments are; else None."""
     if len(fields) > _FEW_FIELDS:
         return None
     told: list[str] = []
     for name, value in fields.items():
-        if type(name) is not str or type(value) is not str or is_secret_key(name):
+        if type(name) is not str or is_secret_key(name):
             return None
-        told.append(f"{_quoted(clean_text(name, 1_000))}:{_quoted(clean_text(value))}")
+        if type(value) is str:
+            shown = _quoted(clean_text(value))
+        elif value is None or value is True or value is False:
+            shown = _WORDS[value]
+        elif type(value) is int and -_LARGEST_INT <= value < _LARGEST_INT:
+            shown = str(value)
+        else:
+            return None
+        told.append(f"{_quoted(clean_text(name, 1_000))}:{shown}")
     text = f"{{{','.join(told)}}}"
     return text if len(text) <= MAX_TOTAL else None
 
