@@ -134,6 +134,8 @@ TRACKER_ID: Final = "clearml.tracker.id"
 """The tracker that the span belongs to; absent on spans of the app-wide instrumentation."""
 TRACKER_SESSION: Final = "clearml.session.id"
 """Which of its tracker's sessions, counted by flushes, the run ended in."""
+TASK_ID: Final = "clearml.task.id"
+"""The ClearML task whose tables have the span, where the task was there in time."""
 SESSION_NAME: Final = "clearml.session.name"
 """The name given with ``Tracker.session(name)``."""
 

@@ -46,6 +46,7 @@ class ClearMLSpanProcessor(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Count the span among its trace's open ones."""
         if _is_ours(span):
+            self._tracker.name_task(span)
             self._tracker.span_started(span)
 
     def on_end(self, span: ReadableSpan) -> None:
@@ -99,6 +100,7 @@ class ClearMLSpanExporter(SpanExporter):
     def span_started(self, span: Span) -> None:
         """A span that will be exported began; a batch processor tells of ends only."""
         if span.get_span_context().trace_flags.sampled and _is_ours(span):
+            self._tracker.name_task(span)
             self._tracker.span_started(span)
 
     def count_on(self, provider: TracerProvider) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
+from urllib.parse import urlsplit
 
 from clearml_otel.capture import ALLOWED, is_mode
 from clearml_otel.diagnostics import report
@@ -52,6 +53,8 @@ class Settings:
         task_type: one of ClearML's task types.
         tags: the task's tags; comma-separated in the variable.
         session_name: the table series of runs that name no session of their own.
+        trace_url: the address of a trace in another backend, such as
+            ``https://jaeger.example/trace/{trace_id}``; a column of the runs table links there.
         complexity_metrics: compute readability metrics of every answer.
         readability: the engine that computes them: ``seed`` or ``textstat``.
         readability_max_words: words of an answer that is measured in its callback; longer ones are
@@ -98,6 +101,7 @@ class Settings:
     task_type: str = "inference"
     tags: tuple[str, ...] = ()
     session_name: str = ""
+    trace_url: str = ""
     complexity_metrics: bool = True
     readability: str = ENGINE
     readability_max_words: int = 2_000
@@ -210,6 +214,9 @@ def _checked(settings: Settings, problems: list[Problem]) -> Settings:
         problem = f"capture_content={given!r} is none of {ALLOWED}; no content is captured"
         problems.append(("capture_content", problem))
         repaired["capture_content"] = False
+    if settings.trace_url and (wrong := _wrong_trace_url(settings.trace_url)):
+        problems.append(("trace_url", f"trace_url {wrong}; no links are made"))
+        repaired["trace_url"] = ""
     for name in ("spool_folder", "offline_folder"):
         folder: str = getattr(settings, name)
         if folder and Path(folder).exists() and not Path(folder).is_dir():
@@ -226,6 +233,19 @@ def _checked(settings: Settings, problems: list[Problem]) -> Settings:
             problems.append((name, f"{name}={value!r} is {least}; {advice}"))
             repaired[name] = longer
     return replace(settings, **repaired)
+
+
+def _wrong_trace_url(template: str) -> str:
+    """What is wrong with it; its text is not repeated, for it may hold a password."""
+    try:
+        url = urlsplit(template)
+    except ValueError as error:
+        return f"is no URL ({error})"
+    if url.scheme not in {"http", "https"} or not url.netloc:
+        return "is no http:// or https:// URL"
+    if "@" in url.netloc:
+        return "has a user or password in it, which would be shown in ClearML; leave them out"
+    return "" if "{trace_id}" in template else "has no {trace_id} in it"
 
 
 def _program_name() -> str:

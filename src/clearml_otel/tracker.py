@@ -22,7 +22,7 @@ from clearml_otel.session_context import SESSION_CONTEXT_KEY
 from clearml_otel.settings import Settings
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace import ReadableSpan, Span
 
 
 class Tracker:
@@ -166,6 +166,17 @@ class Tracker:
         """Wait for what was published already; False where something still waits."""
         return self._pipeline.wait(timeout_s)
 
+    def name_task(self, span: Span) -> None:
+        """Put the task's id on a span of our own instrumentation, once there is a task.
+
+        At its start, for a span that has ended can't be written to any more.
+        """
+        scope = span.instrumentation_scope
+        if scope is not None and scope.name == names.SCOPE_NAME:
+            with _unharmed("a span does not name its ClearML task"):
+                if (task_id := self.task_id) is not None:
+                    span.set_attribute(names.TASK_ID, task_id)
+
     def start_attributes(self) -> Mapping[str, str]:
         """What a handler of this tracker puts on each span at its start."""
         return {names.TRACKER_ID: self.id}
@@ -176,7 +187,10 @@ class Tracker:
 
     def end_attributes(self) -> Mapping[str, str]:
         """What a handler of this tracker puts on each span at its end."""
-        return {names.TRACKER_SESSION: f"{self.id}:{self._flushes}"}
+        ending = {names.TRACKER_SESSION: f"{self.id}:{self._flushes}"}
+        if (task_id := self.task_id) is not None:
+            ending[names.TASK_ID] = task_id
+        return ending
 
     def _follow(self, step: Callable[[LiveLog], None]) -> None:
         """Show what happens, where the user follows the records live."""

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
-from support.commands import run_program
-from support.session_files import read_zip, the_only_zip
+from support.commands import environment, run_program
+from support.otlp_receiver import OtlpReceiver
+from support.session_files import SessionFiles, read_zip, the_only_zip
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WANTED = {
     "quickstart": {"jokes": (12, 2), "poems": (6, 1)},
     "migrate_from_callback_handler": {"simple_sequential": (12, 6), "Agent with Tools": (15, 3)},
     "beside_otlp": {"session": (2, 1)},
+    "langgraph_agent": {"ann": (20, 3), "bob": (14, 2)},
+    "openinference_spans_only": {"ann": (12, 2), "bob": (6, 1)},
+    "fastapi_streaming": {"ann": (16, 2), "bob": (8, 1)},
 }
+BY_COMMAND = {"zero_code_app"}
+
+
+def sizes(session: SessionFiles) -> dict[str, tuple[int, int]]:
+    """Rows of the action records and of the session table, by session."""
+    return {
+        variant: (len(table.rows), len(session.table("Session Analysis", variant).rows))
+        for (metric, variant, _), table in session.tables.items()
+        if metric == "Action Records"
+    }
 
 
 def test_every_example_is_run_here() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == WANTED.keys()
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == WANTED.keys() | BY_COMMAND
 
 
 @pytest.mark.parametrize("name", WANTED)
@@ -36,15 +54,74 @@ def test_example_runs_offline(name: str, tmp_path: Path) -> None:
     assert f"The tables are in {path}" in done.stdout.splitlines()
     session = read_zip(path)
     assert session.task["status"] == "completed"
-    sizes = {
-        variant: (len(table.rows), len(session.table("Session Analysis", variant).rows))
-        for (metric, variant, _), table in session.tables.items()
-        if metric == "Action Records"
-    }
-    assert sizes == WANTED[name]
+    assert sizes(session) == WANTED[name]
 
 
 def test_the_other_backend_gets_every_span(tmp_path: Path) -> None:
     done = run_program(tmp_path, EXAMPLES / "beside_otlp.py", CLEARML_CACHE_DIR=str(tmp_path))
     last = done.stdout.splitlines()[-1]
     assert last == "The other backend got {'chat gpt-4o-mini': 1, 'GET /joke': 1}"
+
+
+def test_a_streaming_service_tells_both_backends_of_each_user(tmp_path: Path) -> None:
+    done = run_program(tmp_path, EXAMPLES / "fastapi_streaming.py", CLEARML_CACHE_DIR=str(tmp_path))
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("The other backend got {")
+    assert "'ask': 3" in last
+    rows = read_zip(the_only_zip(tmp_path)).table("Runs", "ann").dicts()
+    assert sum(row["name"] == "ask" for row in rows) == 2
+    assert all(row["stream_tokens"] for row in rows if row["type"] == "chat_model")
+
+
+def test_an_agent_remembers_each_thread_apart(tmp_path: Path) -> None:
+    done = run_program(tmp_path, EXAMPLES / "langgraph_agent.py", CLEARML_CACHE_DIR=str(tmp_path))
+    assert "bob: I looked it up for you. Parcel 43 was delivered yesterday." in done.stdout
+    session = read_zip(the_only_zip(tmp_path))
+    tools = [row for row in session.table("Runs", "bob").dicts() if row["type"] == "tool"]
+    assert [row["name"] for row in tools] == ["find_parcel"]
+    assert session.models == {"ann"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not entry_points(group="opentelemetry_configurator"),
+    reason="opentelemetry-distro is not installed (extra dev)",
+)
+def test_a_plain_application_by_the_command_in_its_docstring(tmp_path: Path) -> None:
+    _, docstring, code = (EXAMPLES / "zero_code_app.py").read_text().split('"""')
+    assert "clearml" not in code
+    assert "opentelemetry" not in code
+    indented = [line.strip() for line in docstring.splitlines() if line.startswith("    ")]
+    script = "\n".join(line for line in indented if not line.startswith("pip install"))
+    # the programs that it names, of this interpreter's environment
+    run = "from opentelemetry.instrumentation.auto_instrumentation import run; run()"
+    programs = {"python": [], "opentelemetry-instrument": ["-c", run]}
+    for name, arguments in programs.items():
+        file = tmp_path / "bin" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, *arguments])} "$@"\n')
+        file.chmod(0o755)
+    with OtlpReceiver() as other:
+        variables = environment(
+            tmp_path,
+            CLEARML_CACHE_DIR=str(tmp_path / "cache"),
+            OTEL_EXPORTER_OTLP_ENDPOINT=other.endpoint.removesuffix("/v1/traces"),
+            OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="langchain",
+        )
+        variables["PATH"] = f"{tmp_path / 'bin'}:{variables['PATH']}"
+        done = subprocess.run(
+            ["sh", "-ec", script],
+            cwd=EXAMPLES,
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Why did the fish blush?" in done.stdout
+    session = read_zip(the_only_zip(tmp_path / "cache"))
+    assert session.task["status"] == "completed"
+    assert session.task["name"] == "zero_code_app"
+    assert sizes(session) == {"session": (16, 2)}
+    ids = {row["span_id"] for row in session.table("Runs", "session").dicts()}
+    assert ids == {span.span_id for span in other.spans}

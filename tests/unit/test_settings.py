@@ -21,6 +21,7 @@ VALUES: dict[str, tuple[object, str, object]] = {
     "task_type": ("training", "testing", "testing"),
     "tags": (["a", "b"], "c, d,,", ("c", "d")),
     "session_name": ("by keyword", "by variable", "by variable"),
+    "trace_url": ("https://a/{trace_id}", "https://b/{trace_id}", "https://b/{trace_id}"),
     "complexity_metrics": (False, "off", False),
     "readability": ("textstat", "textstat", "textstat"),
     "readability_max_words": (1, "25", 25),
@@ -283,3 +284,23 @@ def test_a_folder_that_is_a_file_is_refused_or_repaired(
         Settings.load(**{name: str(file)})
     assert getattr(Settings.load_or_repair(**{name: str(file)}), name) == ""
     assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("template", "wrong"),
+    [
+        ("https://jaeger.example/trace/", r"has no \{trace_id\} in it"),
+        ("jaeger.example/{trace_id}", "is no http"),
+        ("javascript:alert('{trace_id}')", "is no http"),
+        ("https://[jaeger/{trace_id}", "is no URL"),
+        ("https://me:hunter2@jaeger.example/{trace_id}", "has a user or password in it"),
+    ],
+)
+def test_a_trace_url_that_cannot_be_used_makes_no_links(
+    template: str, wrong: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(SettingsError, match=wrong):
+        Settings.load(trace_url=template)
+    assert Settings.load_or_repair(trace_url=template).trace_url == ""
+    assert len(caplog.records) == 1
+    assert "hunter2" not in caplog.text

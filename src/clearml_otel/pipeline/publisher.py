@@ -25,6 +25,7 @@ from clearml_otel.pipeline.publication import (
 )
 from clearml_otel.pipeline.spool_file import Label
 from clearml_otel.pipeline.telemetry import telemetry
+from clearml_otel.pipeline.trace_links import with_trace_urls
 from clearml_otel.pipeline.visuals import Visuals
 from clearml_otel.records import SessionKey, build_tables, group_sessions
 from clearml_otel.settings import Settings
@@ -220,7 +221,7 @@ class SessionPublisher:
             model = replace(model, name=label, file_name=f"{label}.json")
         console: Sequence[str] = ()
         try:
-            tables = build_tables(work.spans)
+            tables = with_trace_urls(build_tables(work.spans), self._settings.trace_url)
             if self._settings.stream_logs:
                 console = console_lines(tables, session.console)
         except Exception as error:  # noqa: BLE001 - the spans are still worth keeping

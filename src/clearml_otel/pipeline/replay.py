@@ -14,6 +14,7 @@ from clearml_otel.pipeline.labels import Labels
 from clearml_otel.pipeline.late_readability import foreign_engine, with_late_readability
 from clearml_otel.pipeline.publication import Publication
 from clearml_otel.pipeline.publisher import DEFAULT_SESSION
+from clearml_otel.pipeline.trace_links import with_trace_urls
 from clearml_otel.pipeline.visuals import Visuals
 from clearml_otel.records import SessionTables, build_tables, group_sessions
 from clearml_otel.settings import Settings
@@ -72,7 +73,8 @@ def _named(
         group_sessions(with_late_readability(records, foreign_engine(settings))).items()
     ):
         name = names[index] if index < len(names) else key.name or default
-        yield ReplayedSession(labels.new(name), build_tables(spans)), spans
+        tables = with_trace_urls(build_tables(spans), settings.trace_url)
+        yield ReplayedSession(labels.new(name), tables), spans
 
 
 def _publish(
