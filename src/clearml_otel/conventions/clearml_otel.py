@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeGuard, cast
 
 from clearml_otel import attributes as names
@@ -44,6 +44,20 @@ _POINTS: Final[Mapping[str, tuple[PointKind, Mapping[str, str]]]] = {
     names.EVENT_INTERRUPT: ("interrupt", {"data": names.EVENT_INTERRUPT_VALUE}),
     names.EVENT_RESUME: ("resume", {"data": names.EVENT_RESUME_VALUE}),
 }
+_INPUT_KEYS: Final[Mapping[RunKind, str]] = {
+    "llm": names.CHAIN_INPUT,
+    "chain": names.CHAIN_INPUT,
+    "tool": names.TOOL_INPUT,
+    "retriever": names.RETRIEVAL_QUERY,
+}
+_OUTPUT_KEYS: Final[Mapping[RunKind, str]] = {
+    "llm": names.CHAIN_OUTPUT,
+    "chain": names.CHAIN_OUTPUT,
+    "tool": names.TOOL_CALL_RESULT,
+    "retriever": names.RETRIEVAL_DOCUMENTS,
+}
+_PREFIXES: Final = (names.METADATA_PREFIX, names.READABILITY_PREFIX)
+_decode: Final = json.JSONDecoder().decode
 _compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _NOT_METRICS: Final = frozenset(
     {
@@ -64,6 +78,7 @@ def read(span: SpanRecord) -> Run | None:
         return None
     error_type = _text(attributes, names.ERROR_TYPE)
     kind = _KINDS[run_type]
+    prefixed = [key for key in attributes if key.startswith(_PREFIXES)]
     return Run(
         span=span,
         kind=kind,
@@ -79,7 +94,7 @@ def read(span: SpanRecord) -> Run | None:
         batch_index=_integer(attributes, names.BATCH_INDEX) or 0,
         batch_size=_integer(attributes, names.BATCH_SIZE) or 1,
         prompts=prompt_text(_json(attributes, names.INPUT_MESSAGES), chat=run_type == "chat_model"),
-        generations=_generations(attributes) if kind == "llm" and error_type is None else (),
+        generations=_generations(attributes, prefixed) if kind == "llm" and error_type is None else (),
         usage=_usage(attributes),
         model=_text(attributes, names.RESPONSE_MODEL) or _text(attributes, names.REQUEST_MODEL),
         input=_input(kind, attributes),
@@ -92,7 +107,7 @@ def read(span: SpanRecord) -> Run | None:
         time_to_first_chunk_s=_number(attributes, names.RESPONSE_TIME_TO_FIRST_CHUNK),
         interrupted=attributes.get(names.INTERRUPTED) is True,
         tags=_texts(attributes, names.TAGS),
-        metadata=_metadata(attributes),
+        metadata=_metadata(attributes, prefixed),
         readability=_readability_source(attributes),
         artifact=_text(attributes, names.TOOL_ARTIFACT),
         truncated=_texts(attributes, names.TRUNCATED),
@@ -102,10 +117,7 @@ def read(span: SpanRecord) -> Run | None:
 def _input(kind: RunKind, attributes: Attributes) -> str | None:
     if kind == "tool" and names.TOOL_INPUT not in attributes:
         return _only_argument(_text(attributes, names.TOOL_CALL_ARGUMENTS))
-    key = {"tool": names.TOOL_INPUT, "retriever": names.RETRIEVAL_QUERY}.get(
-        kind, names.CHAIN_INPUT
-    )
-    return _text(attributes, key)
+    return _text(attributes, _INPUT_KEYS[kind])
 
 
 def _only_argument(arguments: str | None) -> str | None:
@@ -121,22 +133,23 @@ def _only_argument(arguments: str | None) -> str | None:
 
 
 def _output(kind: RunKind, attributes: Attributes) -> str | None:
-    key = {"tool": names.TOOL_CALL_RESULT, "retriever": names.RETRIEVAL_DOCUMENTS}.get(
-        kind, names.CHAIN_OUTPUT
-    )
-    return _text(attributes, key)
+    return _text(attributes, _OUTPUT_KEYS[kind])
 
 
 def _usage(attributes: Attributes) -> Usage:
-    asked = _integer(attributes, names.USAGE_INPUT_TOKENS, names.OWN_USAGE_INPUT_TOKENS)
-    answered = _integer(attributes, names.USAGE_OUTPUT_TOKENS, names.OWN_USAGE_OUTPUT_TOKENS)
+    asked = _tokens(attributes, names.USAGE_INPUT_TOKENS, names.OWN_USAGE_INPUT_TOKENS)
+    answered = _tokens(attributes, names.USAGE_OUTPUT_TOKENS, names.OWN_USAGE_OUTPUT_TOKENS)
     total = _integer(attributes, names.USAGE_TOTAL_TOKENS)
     if total is None and asked is not None and answered is not None:
         total = asked + answered
     return Usage(asked, answered, total)
 
 
-def _generations(attributes: Attributes) -> tuple[Generation, ...]:
+def _tokens(attributes: Attributes, key: str, own_key: str) -> int | None:
+    return _integer(attributes, key if key in attributes else own_key)
+
+
+def _generations(attributes: Attributes, prefixed: Sequence[str]) -> tuple[Generation, ...]:
     told = _json(attributes, names.OUTPUT_MESSAGES)
     # what was cut by a length limit is shown as it is
     cut = [{"parts": [{"type": "text", "content": told}]}] if isinstance(told, str) else []
@@ -145,41 +158,47 @@ def _generations(attributes: Attributes) -> tuple[Generation, ...]:
     finish = _texts(attributes, names.RESPONSE_FINISH_REASONS)
     logprobs = _json(attributes, names.LOGPROBS)
     per_choice = cast("list[object]", logprobs) if isinstance(logprobs, list) else []
-    metrics = _readability(attributes)
+    metrics = _readability(attributes, prefixed)
     # without content there are still metrics, reasons and a row
     count = max(len(parts), len(finish), len(metrics), 1)
-    parts.extend([None] * (count - len(parts)))
+    parts += [None] * (count - len(parts))
     return tuple(
-        Generation(
-            text=text_of_parts(parts[index]),
-            finish_reason=(finish[index] or None) if index < len(finish) else None,
-            logprobs=_json_text(per_choice[index]) if index < len(per_choice) else None,
-            readability=metrics[index] if index < len(metrics) else {},
-            tool_calls=tool_calls_of_parts(parts[index]),
-            reasoning=reasoning_of_parts(parts[index]),
-        )
-        for index in range(count)
+        [
+            Generation(
+                text_of_parts(said),
+                (finish[index] or None) if index < len(finish) else None,
+                _json_text(per_choice[index]) if index < len(per_choice) else None,
+                metrics[index] if index < len(metrics) else {},
+                tool_calls_of_parts(said),
+                reasoning_of_parts(said),
+            )
+            for index, said in enumerate(parts)
+        ]
     )
 
 
-def _readability(attributes: Attributes) -> list[Mapping[str, Metric]]:
+def _readability(attributes: Attributes, prefixed: Sequence[str]) -> list[Mapping[str, Metric]]:
     several = _json(attributes, names.READABILITY_GENERATIONS)
     if several is not None:
         return [cast("Mapping[str, Metric]", item) for item in _objects(several)]
     prefix = names.READABILITY_PREFIX
-    metrics = {
-        key[len(prefix) :]: value
-        for key, value in attributes.items()
-        if key.startswith(prefix)
-        and key not in _NOT_METRICS
-        and isinstance(value, (int, float, str))
-    }
+    metrics: dict[str, Metric] = {}
+    for key in prefixed:
+        value = attributes[key]
+        if (
+            key.startswith(prefix)
+            and key not in _NOT_METRICS
+            and isinstance(value, (int, float, str))
+        ):
+            metrics[key[len(prefix) :]] = value
     return [metrics] if metrics else []
 
 
 def _readability_source(attributes: Attributes) -> str | None:
     engine = _text(attributes, names.READABILITY_ENGINE)
     version = _text(attributes, names.READABILITY_ENGINE_VERSION)
+    if engine is None and version is None:
+        return None
     return " ".join(part for part in (engine, version) if part) or None
 
 
@@ -208,10 +227,10 @@ def _point(name: str, time_ns: int, attributes: Attributes) -> Point:
     )
 
 
-def _metadata(attributes: Attributes) -> str | None:
+def _metadata(attributes: Attributes, prefixed: Sequence[str]) -> str | None:
     prefix = names.METADATA_PREFIX
     found: dict[str, object] = {
-        key[len(prefix) :]: value for key, value in attributes.items() if key.startswith(prefix)
+        key[len(prefix) :]: attributes[key] for key in prefixed if key.startswith(prefix)
     }
     rest = _json(attributes, names.METADATA_REST)
     if isinstance(rest, dict):
@@ -226,12 +245,11 @@ def _text(attributes: Attributes, key: str) -> str | None:
 
 def _texts(attributes: Attributes, key: str) -> tuple[str, ...]:
     value = attributes.get(key)
-    return tuple(str(item) for item in value) if isinstance(value, tuple) else ()
+    return tuple([str(item) for item in value]) if isinstance(value, tuple) else ()
 
 
-def _integer(attributes: Attributes, *keys: str) -> int | None:
-    """What the first of the keys that there is holds."""
-    value = next((attributes[key] for key in keys if key in attributes), None)
+def _integer(attributes: Attributes, key: str) -> int | None:
+    value = attributes.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
@@ -245,7 +263,7 @@ def _json(attributes: Attributes, key: str) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return _decode(value)
     except (ValueError, RecursionError):
         # a value cut by the SDK's length limit is no JSON any more; its text is still worth having
         return value

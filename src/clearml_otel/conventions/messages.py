@@ -92,12 +92,14 @@ def reasoning_of_parts(parts: object) -> str | None:
         for part in _objects(parts)
         if part.get("type") == "reasoning"
     ]
-    return "\n".join(text for text in texts if text) or None
+    return "\n".join([text for text in texts if text]) or None
 
 
 def _objects(parts: object) -> list[dict[str, Any]]:
-    found = cast("list[object]", parts) if isinstance(parts, list) else []
-    return [cast("dict[str, Any]", part) for part in found if isinstance(part, dict)]
+    if not isinstance(parts, list):
+        return []
+    found = [part for part in cast("list[object]", parts) if isinstance(part, dict)]
+    return cast("list[dict[str, Any]]", found)
 
 
 def _described(part: Mapping[str, Any]) -> str:

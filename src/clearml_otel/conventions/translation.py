@@ -57,7 +57,7 @@ def translate(span: SpanRecord, convention: Convention) -> Run | None:
             events=tuple(_events(span, convention)),
         )
     )
-    return replace(read, span=span) if read is not None else None
+    return read._replace(span=span) if read is not None else None
 
 
 def _run_type(attributes: Attributes, convention: Convention) -> RunType | None:

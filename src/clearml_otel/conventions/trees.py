@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from clearml_otel import attributes as names
 from clearml_otel.conventions.dispatch import read_run
@@ -55,4 +54,4 @@ def _with_parent(run: Run, above: Run | None) -> Run:
     ours = names.SCOPE_NAME
     if run.span.scope_name == ours and above.span.scope_name == ours:
         return run  # LangChain says that it has none
-    return replace(run, parent_run_id=above.run_id)
+    return run._replace(parent_run_id=above.run_id)

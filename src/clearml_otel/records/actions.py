@@ -6,8 +6,7 @@ The names, counters and key order of each record are those of the page's printed
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from clearml_otel.conventions import Generation, Point, Run, Usage
 from clearml_otel.records.columns import metric_column
@@ -25,6 +24,11 @@ _POINT_COUNTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "interrupt": (),
     "resume": (),
 }
+_OUTPUT_COLUMNS: Final[Mapping[str, str]] = {
+    "chain": "outputs",
+    "tool": "output",
+    "retriever": "documents",
+}
 _STARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "llm": ("starts", "llm_starts"),
     "chain": ("starts", "chain_starts"),
@@ -39,8 +43,7 @@ _ENDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """One callback, with where it stands in time and what its record will say.
 
     Args:
@@ -85,13 +88,13 @@ def actions_of(run: Run, call_usage: Usage) -> list[Action]:
 def start_action(run: Run) -> Action:
     """The ``on_…_start`` of a run."""
     head: dict[str, Cell] = {"name": run.name}
-    tail: dict[str, Cell] = {}
+    tail: Fields = {}
     if run.kind == "llm":
-        tail["prompts"] = run.prompts
+        tail = _if_told("prompts", run.prompts)
     elif run.kind == "chain":
-        tail["input"] = run.input
+        tail = _if_told("input", run.input)
     elif run.kind == "retriever":
-        tail["query"] = run.input
+        tail = _if_told("query", run.input)
     else:
         head = {"input_str": run.input, "name": run.name, "description": run.description}
     return Action(
@@ -102,7 +105,7 @@ def start_action(run: Run) -> Action:
         process=run.process,
         seq=run.start_seq,
         raises=_STARTS[run.kind],
-        rows=((head, _present(tail)),),
+        rows=((head, tail),),
         group=_group(run, "start"),
     )
 
@@ -128,10 +131,10 @@ def end_action(run: Run, call_usage: Usage) -> Action:
         tail: Fields = {**error, **_streaming(run)}
         rows: tuple[tuple[Fields, Fields], ...] = (({"name": run.name}, tail),)
     elif run.kind == "llm":
-        rows = tuple(_generation_row(run, item, call_usage) for item in run.generations)
+        rows = tuple([_generation_row(run, item, call_usage) for item in run.generations])
     else:
-        column = {"chain": "outputs", "tool": "output", "retriever": "documents"}[run.kind]
-        rows = (({column: run.output}, _present({"artifact": run.artifact})),)
+        output: Fields = {_OUTPUT_COLUMNS[run.kind]: run.output}
+        rows = ((output, _if_told("artifact", run.artifact)),)
     return Action(
         name=f"on_{run.kind}_error" if run.failed else f"on_{run.kind}_end",
         run=run,
@@ -158,7 +161,8 @@ def _generation_row(run: Run, generation: Generation, usage: Usage) -> tuple[Fie
         "generation_info_finish_reason": generation.finish_reason,
         "generation_info_logprobs": generation.logprobs,
         **{metric_column(name): value for name, value in generation.readability.items()},
-        **_present({"tool_calls": generation.tool_calls, "reasoning": generation.reasoning}),
+        **_if_told("tool_calls", generation.tool_calls),
+        **_if_told("reasoning", generation.reasoning),
         **_streaming(run),
     }
     return head, tail
@@ -169,11 +173,15 @@ def _streaming(run: Run) -> Fields:
     if not run.stream_tokens:
         return {}
     first = run.time_to_first_chunk_s
-    return _present({"stream_tokens": run.stream_tokens, "time_to_first_token_s": first})
+    return {"stream_tokens": run.stream_tokens, **_if_told("time_to_first_token_s", first)}
 
 
 def _group(run: Run, phase: str) -> tuple[str, str] | None:
     return (run.batch_id, phase) if run.batch_id and run.batch_size > 1 else None
+
+
+def _if_told(column: str, cell: Cell) -> Fields:
+    return {} if cell is None else {column: cell}
 
 
 def _present(fields: Fields) -> Fields:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from clearml_otel.records.actions import Action, Cell
 from clearml_otel.records.columns import COUNTERS
 
 
-@dataclass(frozen=True, slots=True)
-class ActionRecord:
+class ActionRecord(NamedTuple):
     """One row of the action table: its fields in the page's key order, and its run."""
 
     action: Action
@@ -31,12 +30,14 @@ class Counters:
             group: one action, or all the starts (or ends) of one ``generate`` call.
         """
         members = list(group)
-        self._values["step"] += 1
+        values = self._values
+        values["step"] += 1
         for counter in members[0].raises:
-            self._values[counter] += 1
-        # tokens have no rows of their own: the answer's row says how many there were
-        self._values["llm_streams"] += sum(action.streamed for action in members)
+            values[counter] += 1
+        for action in members:
+            # tokens have no rows of their own: the answer's row says how many there were
+            values["llm_streams"] += action.streamed
         for action in members:
             for head, tail in action.rows:
-                fields: dict[str, Cell] = {"action": action.name, **head, **self._values, **tail}
-                yield ActionRecord(action, self._values["step"], fields)
+                fields: dict[str, Cell] = {"action": action.name, **head, **values, **tail}
+                yield ActionRecord(action, values["step"], fields)

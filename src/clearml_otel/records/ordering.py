@@ -19,12 +19,19 @@ def ordered_groups(actions: Iterable[Action]) -> list[list[Action]]:
 
     A group stands where its first action stands; inside it the order is that of the prompts.
     """
-    groups: dict[object, list[Action]] = {}
+    groups: list[list[Action]] = []
+    shared: dict[tuple[str, str], list[Action]] = {}
     for action in in_order(actions):
-        groups.setdefault(action.group or id(action), []).append(action)
-    for members in groups.values():
+        if action.group is None:
+            groups.append([action])
+        elif action.group in shared:
+            shared[action.group].append(action)
+        else:
+            shared[action.group] = [action]
+            groups.append(shared[action.group])
+    for members in shared.values():
         members.sort(key=lambda action: action.run.batch_index)
-    return list(groups.values())
+    return groups
 
 
 def in_order(actions: Iterable[Action]) -> list[Action]:
@@ -42,6 +49,9 @@ def in_order(actions: Iterable[Action]) -> list[Action]:
             keyed.append((_foreign_key(action), action))
         else:
             by_process[action.process].append(action)
+    if not keyed and len(by_process) == 1:
+        (own,) = by_process.values()
+        return sorted(own, key=_own_key)
     for process, own in by_process.items():
         latest = 0
         for index, action in enumerate(sorted(own, key=_own_key)):

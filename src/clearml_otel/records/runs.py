@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from operator import itemgetter
+from typing import Any, Final
 
 from clearml_otel.conventions import Run
 from clearml_otel.records.actions import Cell
 from clearml_otel.records.columns import RUNS
+
+_in_order: Final[Any] = itemgetter(*RUNS)
 
 
 def run_row(run: Run, start_step: int | None, end_step: int | None) -> tuple[Cell, ...]:
@@ -45,7 +49,7 @@ def run_row(run: Run, start_step: int | None, end_step: int | None) -> tuple[Cel
         "readability": run.readability,
         "lost": _lost(run),
     }
-    return tuple(cells[column] for column in RUNS)
+    return _in_order(cells)
 
 
 def _status(run: Run) -> str:
@@ -59,6 +63,8 @@ def _status(run: Run) -> str:
 def _lost(run: Run) -> str | None:
     """What span limits, LangChain or our own size limit kept from us: the run is told in part."""
     span = run.span
+    if run.has_start and not (span.dropped_attributes or span.dropped_events or run.truncated):
+        return None
     losses = [
         f"{count} {what}"
         for count, what in (
@@ -75,8 +81,8 @@ def _lost(run: Run) -> str | None:
 
 def _iso(time_ns: int) -> str:
     seconds, nanoseconds = divmod(time_ns, 1_000_000_000)
-    moment = datetime.fromtimestamp(seconds, timezone.utc)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds // 1000:06d}Z"
+    moment = datetime.fromtimestamp(seconds, timezone.utc).replace(tzinfo=None)
+    return f"{moment.isoformat()}.{nanoseconds // 1000:06d}Z"
 
 
 def _seconds(start_ns: int, end_ns: int | None) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from clearml_otel.conventions import Run, Usage, read_runs
 from clearml_otel.records import columns
@@ -12,6 +13,10 @@ from clearml_otel.records.counting import ActionRecord, Counters
 from clearml_otel.records.ordering import ordered_groups
 from clearml_otel.records.runs import run_row
 from clearml_otel.spans import SpanRecord
+
+Call: TypeAlias = "str | tuple[str, str]"
+"""What identifies a ``generate`` call: its batch, or its only run's span."""
+_UNKNOWN: Final = Usage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +79,21 @@ def _knowledge(span: SpanRecord) -> tuple[int, int, str]:
     return span.end_time_ns or 0, len(span.attributes), repr(span.attributes)
 
 
-def _call(run: Run) -> str:
-    return run.batch_id or f"{run.span.trace_id}:{run.span.span_id}"
+def _call(run: Run) -> Call:
+    return run.batch_id or (run.span.trace_id, run.span.span_id)
 
 
-def _call_usages(runs: Iterable[Run]) -> dict[str, Usage]:
+def _call_usages(runs: Iterable[Run]) -> dict[Call, Usage]:
     """The tokens of each ``generate`` call.
 
     LangChain gives the usage of a completion call to its first prompt's run only; the page shows
     it on every row of the call. Chat runs have usages of their own, which add up.
     """
-    totals: dict[str, Usage] = {}
+    totals: dict[Call, Usage] = {}
     for run in runs:
-        totals[_call(run)] = sum_usage(totals.get(_call(run), Usage()), run.usage)
+        call = _call(run)
+        known = totals.get(call)
+        totals[call] = run.usage if known is None else sum_usage(known, run.usage)
     return totals
 
 
@@ -104,79 +111,83 @@ def _add(left: int | None, right: int | None) -> int | None:
 
 
 def _action_table(records: Sequence[ActionRecord]) -> Table:
-    found = {column for record in records for column in record.fields}
+    found: set[str] = set()
+    for record in records:
+        found.update(record.fields)
     names = columns.in_page_order(found or {"action", *columns.COUNTERS})
-    return Table(names, tuple(tuple(map(record.fields.get, names)) for record in records))
+    return Table(names, tuple([tuple(map(record.fields.get, names)) for record in records]))
 
 
-def _session_table(records: Sequence[ActionRecord], usages: dict[str, Usage]) -> Table:
+def _session_table(records: Sequence[ActionRecord], usages: dict[Call, Usage]) -> Table:
     """Prompts beside their answers, paired by run and in the order of the prompts."""
     ends: dict[int, list[ActionRecord]] = {}
     for record in records:
         if record.action.phase == "end":
             ends.setdefault(id(record.action.run), []).append(record)
-    own = sorted({name for run in _runs(records) for name in _own_metrics(run)})
+    own = _own_metrics(records)
+    metrics = (*columns.METRICS, *own)
     rows: list[tuple[Cell, ...]] = []
     for start in records:
         if start.action.name == "on_llm_start":
             answers: Sequence[ActionRecord | None] = ends.pop(id(start.action.run), []) or [None]
-            rows.extend(_session_row(start, answer, usages, own) for answer in answers)
+            rows += [_session_row(start, answer, usages, metrics) for answer in answers]
     # answers whose start LangChain never sent still get their row
-    rows.extend(
-        _session_row(None, answer, usages, own)
+    rows += [
+        _session_row(None, answer, usages, metrics)
         for left in ends.values()
         for answer in left
         if answer.action.run.kind == "llm"
-    )
+    ]
     return Table((*columns.SESSION, *own), tuple(rows))
 
 
-def _runs(records: Sequence[ActionRecord]) -> list[Run]:
-    return list({id(record.action.run): record.action.run for record in records}.values())
-
-
-def _own_metrics(run: Run) -> set[str]:
+def _own_metrics(records: Iterable[ActionRecord]) -> list[str]:
     """The columns of metrics that the application registered."""
-    found = {columns.metric_column(name) for item in run.generations for name in item.readability}
-    return found - set(columns.METRICS)
+    found: set[str] = set()
+    for record in records:
+        for generation in record.action.run.generations:
+            found.update(generation.readability)
+    return sorted(set(map(columns.metric_column, found)) - set(columns.METRICS))
 
 
 def _session_row(
     start: ActionRecord | None,
     answer: ActionRecord | None,
-    usages: dict[str, Usage],
-    own: Sequence[str],
+    usages: dict[Call, Usage],
+    metrics: Sequence[str],
 ) -> tuple[Cell, ...]:
+    """The cells of :data:`~clearml_otel.records.columns.SESSION`, and of own metrics."""
     known = start or answer
     run = known.action.run if known else None
-    usage = usages.get(_call(run), Usage()) if run and answer else Usage()
+    usage = usages[_call(run)] if run and answer else _UNKNOWN
     answered = answer.fields if answer else {}
-    cells: dict[str, Cell] = {
-        "prompt_step": start.step if start else None,
-        "prompts": run.prompts if run else None,
-        "name": run.name if run else None,
-        "output_step": answer.step if answer else None,
-        "output": answered.get("text"),
-        "token_usage_total_tokens": usage.total_tokens,
-        "token_usage_prompt_tokens": usage.input_tokens,
-        "token_usage_completion_tokens": usage.output_tokens,
-        **{metric: answered.get(metric) for metric in (*columns.METRICS, *own)},
-    }
-    return tuple(cells[column] for column in (*columns.SESSION, *own))
+    return (
+        start.step if start else None,
+        run.prompts if run else None,
+        run.name if run else None,
+        answer.step if answer else None,
+        answered.get("text"),
+        usage.total_tokens,
+        usage.input_tokens,
+        usage.output_tokens,
+        *map(answered.get, metrics),
+    )
 
 
 def _runs_table(runs: Iterable[Run], records: Sequence[ActionRecord]) -> Table:
-    steps: dict[tuple[int, str], int] = {}
-    position: dict[int, int] = {}
-    for index, record in enumerate(records):
-        key = id(record.action.run)
-        steps.setdefault((key, record.action.phase), record.step)
-        position.setdefault(key, index)
-    ordered = sorted(runs, key=lambda run: position.get(id(run), len(records)))
-    return Table(
-        columns.RUNS,
-        tuple(
-            run_row(run, steps.get((id(run), "start")), steps.get((id(run), "end")))
-            for run in ordered
-        ),
-    )
+    ordered: dict[int, Run] = {}
+    starts: dict[int, int] = {}
+    ends: dict[int, int] = {}
+    for record in records:
+        action = record.action
+        key = id(action.run)
+        ordered.setdefault(key, action.run)
+        if action.phase == "start":
+            starts[key] = record.step
+        elif action.phase == "end":
+            ends[key] = record.step
+    for run in runs:
+        # runs without a record stand last
+        ordered.setdefault(id(run), run)
+    rows = [run_row(run, starts.get(key), ends.get(key)) for key, run in ordered.items()]
+    return Table(columns.RUNS, tuple(rows))
