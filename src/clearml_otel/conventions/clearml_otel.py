@@ -78,6 +78,7 @@ def read(span: SpanRecord) -> Run | None:
         return None
     error_type = _text(attributes, names.ERROR_TYPE)
     kind = _KINDS[run_type]
+    answered = kind == "llm" and error_type is None
     prefixed = [key for key in attributes if key.startswith(_PREFIXES)]
     return Run(
         span=span,
@@ -94,7 +95,7 @@ def read(span: SpanRecord) -> Run | None:
         batch_index=_integer(attributes, names.BATCH_INDEX) or 0,
         batch_size=_integer(attributes, names.BATCH_SIZE) or 1,
         prompts=prompt_text(_json(attributes, names.INPUT_MESSAGES), chat=run_type == "chat_model"),
-        generations=_generations(attributes, prefixed) if kind == "llm" and error_type is None else (),
+        generations=_generations(attributes, prefixed) if answered else (),
         usage=_usage(attributes),
         model=_text(attributes, names.RESPONSE_MODEL) or _text(attributes, names.REQUEST_MODEL),
         input=_input(kind, attributes),
@@ -208,6 +209,8 @@ def _points(span: SpanRecord) -> tuple[Point, ...]:
         for event in span.events
         if event.name in _POINTS
     ]
+    if names.EVENTS_OVERFLOW not in span.attributes:
+        return tuple(points)
     for entry in _objects(_json(span.attributes, names.EVENTS_OVERFLOW)):
         name, time_ns, values = entry.get("name"), entry.get("time_ns"), entry.get("attributes")
         if not isinstance(name, str) or name not in _POINTS:

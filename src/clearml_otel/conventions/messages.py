@@ -79,27 +79,28 @@ def tool_calls_of_parts(parts: object) -> str | None:
             "id": part.get("id"),
             **({"error": part["error"]} if part.get("error") else {}),
         }
-        for part in _objects(parts)
-        if part.get("type") == "tool_call"
+        for part in _of_type("tool_call", parts)
     ]
     return json.dumps(calls, ensure_ascii=False) if calls else None
 
 
 def reasoning_of_parts(parts: object) -> str | None:
     """What a model thought before it answered; None where it does not say."""
-    texts = [
-        str(part.get("content") or "")
-        for part in _objects(parts)
-        if part.get("type") == "reasoning"
-    ]
+    texts = [str(part.get("content") or "") for part in _of_type("reasoning", parts)]
     return "\n".join([text for text in texts if text]) or None
+
+
+def _of_type(kind: str, parts: object) -> list[dict[str, Any]]:
+    return [part for part in _objects(parts) if part.get("type") == kind]
 
 
 def _objects(parts: object) -> list[dict[str, Any]]:
     if not isinstance(parts, list):
         return []
-    found = [part for part in cast("list[object]", parts) if isinstance(part, dict)]
-    return cast("list[dict[str, Any]]", found)
+    return cast(
+        "list[dict[str, Any]]",
+        [part for part in cast("list[object]", parts) if isinstance(part, dict)],
+    )
 
 
 def _described(part: Mapping[str, Any]) -> str:
