@@ -63,7 +63,12 @@ def prompts_json(prompts: Iterable[object]) -> str:
 def conversations_json(
     conversations: Iterable[Iterable[object]], *, capture_bytes: bool = False
 ) -> str:
-    """Lists of chat messages, one after the other, as the convention's JSON."""
+    """Lists of chat messages, one after the other, as the convention's JSON.
+
+    Args:
+        conversations: LangChain's messages, or any form that :func:`as_message` knows.
+        capture_bytes: whether files are kept with their bytes, base64-encoded.
+    """
     told = [
         f"{text}}}"
         if (text := _only_text_json(message))
@@ -123,16 +128,6 @@ def _text_json(role: str, text: str) -> str:
     return f'{{"role":"{role}","parts":[{{"type":"text","content":{quoted}}}]'
 
 
-def input_messages(messages: Iterable[object], *, capture_bytes: bool = False) -> list[Json]:
-    """Chat messages, whatever form they were given in, as the convention's JSON.
-
-    Args:
-        messages: LangChain's messages, or any form that :func:`as_message` knows.
-        capture_bytes: whether files are kept with their bytes, base64-encoded.
-    """
-    return [message_json(message, capture_bytes=capture_bytes) for message in messages]
-
-
 def output_message(
     text: object, message: object, finish_reason: str | None, *, capture_bytes: bool = False
 ) -> dict[str, Json]:
@@ -153,7 +148,7 @@ def output_message(
 
 
 def message_json(message: object, *, capture_bytes: bool = False) -> dict[str, Json]:
-    """One message as the convention's JSON; see :func:`input_messages`."""
+    """One message as the convention's JSON; see :func:`conversations_json`."""
     if not isinstance(message, BaseMessage):
         bare: dict[str, Json] = {"role": "user", "parts": [text_part(message)]}
         return as_message(message) or bare

@@ -14,7 +14,7 @@ from langchain_core.messages import (
 )
 
 from clearml_otel.conventions.messages import prompt_text, text_of_parts
-from clearml_otel.langchain.messages import input_messages
+from support.message_json import input_messages
 
 
 def text(content: str) -> dict[str, Any]:

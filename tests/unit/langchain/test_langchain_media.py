@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage, ToolMessage
 
-from clearml_otel.langchain.messages import input_messages, message_text
+from clearml_otel.langchain.messages import message_text
 from clearml_otel.langchain.values import plain_json
 from support.genai_schema import messages_validator
+from support.message_json import input_messages
 
 RAW = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 DATA = base64.b64encode(RAW).decode()

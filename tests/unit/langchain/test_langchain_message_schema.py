@@ -22,11 +22,12 @@ from langchain_core.messages import (
 )
 
 from clearml_otel import attributes as names
-from clearml_otel.langchain.messages import input_messages, output_message
+from clearml_otel.langchain.messages import output_message
 from clearml_otel.langchain.values import plain_json
 from support.examples import examples
 from support.genai_schema import messages_validator
 from support.langchain_apps import PIXELS, PIXELS_SIZE, ScriptedAgentModel
+from support.message_json import input_messages
 from support.traced import Traced
 
 

@@ -20,12 +20,12 @@ from langchain_core.messages import (
 )
 
 from clearml_otel.langchain.messages import (
-    input_messages,
     message_text,
     output_message,
     prompt_message,
 )
 from clearml_otel.langchain.values import to_json
+from support.message_json import input_messages
 
 PIXELS = base64.b64encode(b"\x89PNG" * 50).decode()
 
