@@ -1,7 +1,7 @@
 """What a span says about the run that it stands for, whichever instrumentation made it.
 
-The classes are named tuples: a frozen dataclass takes four times as long to make, which was a
-seventh of a span's way to the tables.
+The classes are named tuples: a frozen dataclass takes two to four times as long to make, and
+every span needs several.
 """
 
 from __future__ import annotations
