@@ -13,6 +13,12 @@ import pytest
 from clearml_otel import lifecycle
 
 
+@pytest.fixture(autouse=True)
+def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    # what other tests of this process have open is not to be closed by these
+    monkeypatch.setattr(lifecycle, "_open", {})
+
+
 class Thing:
     def __init__(self, log: list[str], name: str, error: Exception | None = None) -> None:
         self.log, self.name, self.error = log, name, error

@@ -183,8 +183,9 @@ class Delivery:
 
     def _work(self) -> None:
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._jobs or self._closing, _PING_EVERY_S)
+            changed = self._changed
+            with changed:
+                changed.wait_for(lambda: self._jobs or self._closing, _PING_EVERY_S)
                 if self._closing:
                     return
                 idle = not self._jobs

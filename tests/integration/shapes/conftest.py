@@ -25,7 +25,14 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shapes]:
     provider.add_span_processor(SimpleSpanProcessor(everything))
     provider.add_span_processor(
         ClearMLSpanProcessor(
-            task_name="shapes", session_name="shapes", offline=True, offline_folder=str(folder)
+            task_name="shapes",
+            session_name="shapes",
+            offline=True,
+            offline_folder=str(folder),
+            # outlives the spools and the publications of single tests
+            spool=False,
+            publish_interval_s=0,
+            max_buffered_spans=1_000_000,
         )
     )
     yield Shapes(provider, everything)
