@@ -111,7 +111,6 @@ def lost_and_doubled(world: World, safe: list[str]) -> tuple[int, int]:
     return lost, sum(1 for number in found.values() if number > 1)
 
 
-@pytest.mark.xfail(strict=False, reason="a violation of the double was seen once; see the issue")
 def test_killed_at_random_moments(
     world: World, double: ClearMLDouble, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,7 +138,9 @@ def test_killed_at_random_moments(
     )
     assert (lost, doubled) == (0, 0)
     assert spool_folder.spools(world.spool) == []
-    assert double.violations == []
+    if double.violations:
+        # nothing is lost or doubled; a kill while a request is sent may cut its body short
+        pytest.xfail(str(double.violations))
 
 
 FAULTS: list[dict[str, Any]] = [
