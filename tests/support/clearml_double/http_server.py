@@ -61,6 +61,9 @@ class _Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(address.query).items()}
         body = self._read_body()
+        if body is None:
+            self.close_connection = True
+            return
         request = HttpRequest(self.command, unquote(address.path), query, self.headers, body)
         reply = self.server.responder(request)
         if reply is None:
@@ -70,9 +73,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = _serve  # noqa: N815 - names it overrides
 
-    def _read_body(self) -> bytes:
+    def _read_body(self) -> bytes | None:
+        """The body; None where the sender died before its end: no server acts on such a request."""
         if "chunked" not in (self.headers.get("Transfer-Encoding") or ""):
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            return body if len(body) == length else None
         chunks: list[bytes] = []
         while size := int(self.rfile.readline().partition(b";")[0], 16):
             chunks.append(self.rfile.read(size))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -249,3 +251,12 @@ def test_uploads_can_fail_and_never_climb_out(double: ClearMLDouble, session: An
     assert double.files == {}
     assert upload("a/x") == 200
     assert [request.body for request in double.requests[-3:]] == [["a/x"], ["../../x"], ["a/x"]]
+
+
+def test_a_request_whose_sender_died_is_not_acted_upon(double: ClearMLDouble, session: Any) -> None:
+    head = "POST /tasks.create HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", urlsplit(double.api_url).port), 5) as sender:
+        sender.sendall(f'{head}{{"name":'.encode())
+        sender.shutdown(socket.SHUT_WR)
+        assert sender.recv(1) == b""
+    assert (double.tasks, double.violations) == ({}, [])
