@@ -61,6 +61,7 @@ class Settings:
             measured in the export's worker.
         evaluation_events: also emit the metrics as ``gen_ai.evaluation.result`` log events, where
             the application has set a logger provider.
+        charts: draw charts of runs, durations, tokens and metrics, and scalars of every model call.
         visualize: make displaCy pages of every answer.
         visualize_model: the spaCy model that draws them; ``en_core_web_sm`` by default, else any
             other installed ``en_core_web…``.
@@ -106,6 +107,7 @@ class Settings:
     readability: str = ENGINE
     readability_max_words: int = 2_000
     evaluation_events: bool = False
+    charts: bool = True
     visualize: bool = False
     visualize_model: str = ""
     visualize_max_words: int = 500

@@ -42,6 +42,7 @@ class ScriptedTransport:
         self.models: dict[str, ModelUpload] = {}
         self.media: list[Media] = []
         self.configuration: dict[str, str] = {}
+        self.parameters: dict[str, dict[str, str]] = {}
         self.closed: list[tuple[Status, str]] = []
         self.forks = 0
         self._task_id: str | None = None
@@ -93,6 +94,7 @@ class ScriptedTransport:
 
     def set_parameters(self, section: str, values: Mapping[str, str]) -> None:
         self._called("set_parameters")
+        self.parameters.setdefault(section, {}).update(values)
 
     def set_code(self, code: CodeInfo) -> None:
         self._called("set_code")
@@ -114,11 +116,30 @@ class ScriptedTransport:
         found: dict[tuple[str, str], list[list[Any]]] = {}
         for event in self.events:
             if event["type"] == "plot":
-                (trace,) = json.loads(event["plot_str"])["data"]
+                trace, *_ = json.loads(event["plot_str"])["data"]
+                if trace["type"] != "table":
+                    continue
                 columns = trace["cells"]["values"]
                 found[event["metric"], event["variant"]] = [
                     list(row) for row in zip(*columns, strict=True)
                 ]
+        return found
+
+    def charts(self, series: str) -> dict[str, dict[str, Any]]:
+        """The figures of a series that are no tables, by title."""
+        figures = {
+            event["metric"]: json.loads(event["plot_str"])
+            for event in self.events
+            if event["type"] == "plot" and event["variant"] == series
+        }
+        return {t: each for t, each in figures.items() if each["data"][0]["type"] != "table"}
+
+    def scalars(self, series: str) -> dict[str, dict[int, float]]:
+        """The points of a series by title and iteration."""
+        found: dict[str, dict[int, float]] = {}
+        for event in self.events:
+            if event["type"] == "training_stats_scalar" and event["variant"] == series:
+                found.setdefault(event["metric"], {})[event["iter"]] = event["value"]
         return found
 
     def series(self, title: str = "Action Records") -> list[str]:

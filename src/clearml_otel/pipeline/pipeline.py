@@ -233,7 +233,7 @@ class Pipeline:
             self._publish_after = now + pause
             self._publishing = False
 
-        job = self._publisher.job(what, part, replaces=_REPLACES, view=begin)
+        job = self._publisher.job(what, part, replaces=_REPLACES, view=begin, named=self._timed)
         job.steps.append(done)
         self._publishing = True
         self._delivery.submit(job)

@@ -20,6 +20,7 @@ from clearml_otel.spans.otlp_json import to_otlp_json_lines
 ACTION_RECORDS: Final = "Action Records"
 SESSION_ANALYSIS: Final = "Session Analysis"
 RUNS: Final = "Runs"
+MODEL_PARAMETERS: Final = "LLM"
 OPEN_SPANS: Final = "Open Spans"
 _LINES_OF_SPANS: Final = 2_000
 
@@ -49,6 +50,7 @@ class Publication:
         timestamp_ms: milliseconds since the epoch.
         pages: the steps that make its displaCy pages.
         on_console: called when the console lines are in ClearML.
+        charts: the steps that draw its charts.
     """
 
     label: str
@@ -59,6 +61,7 @@ class Publication:
     model: ModelUpload | None = None
     pages: Sequence[Step] = ()
     on_console: Callable[[], None] = lambda: None
+    charts: Sequence[Step] = ()
 
     def steps(self) -> list[Step]:
         """What is to be done, tables first; each step can be repeated without doubling anything."""
@@ -72,6 +75,7 @@ class Publication:
             # a step of its own: ClearML keeps every console line it is sent, so that lines sent
             # again with a table's retry would stand there twice
             steps.append(self._console_step())
+        steps += self.charts
         steps += [self._csv_step(title, table) for title, table in titled]
         steps += [spans_step(self.label, self.spans), *model_steps(self.model)]
         # last, for they take long
@@ -148,6 +152,11 @@ def open_spans_step(label: str, spans: Sequence[OpenSpan], timestamp_ms: int) ->
         for each in spans
     ]
     return _events(events.table_plots(OPEN_SPANS, label, columns, rows, timestamp_ms=timestamp_ms))
+
+
+def parameters_step(parameters: Mapping[str, str]) -> Step:
+    """Shows what models were asked with among the task's hyper-parameters."""
+    return lambda transport: transport.set_parameters(MODEL_PARAMETERS, parameters)
 
 
 def losses_step(label: str, losses: Mapping[str, int]) -> Step:

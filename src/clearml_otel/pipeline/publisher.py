@@ -6,11 +6,12 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from clearml_otel.clearml.transport import ModelUpload, Transport
 from clearml_otel.diagnostics import report
+from clearml_otel.pipeline.charts import Drawn, charts_step
 from clearml_otel.pipeline.console import console_lines
 from clearml_otel.pipeline.delivery import Job, Step
 from clearml_otel.pipeline.labels import Labels
@@ -27,7 +28,7 @@ from clearml_otel.pipeline.spool_file import Label
 from clearml_otel.pipeline.telemetry import telemetry
 from clearml_otel.pipeline.trace_links import with_trace_urls
 from clearml_otel.pipeline.visuals import Visuals
-from clearml_otel.records import SessionKey, build_tables, group_sessions
+from clearml_otel.records import SessionKey, SessionTables, build_tables, group_sessions
 from clearml_otel.settings import Settings
 from clearml_otel.spans import SpanRecord
 
@@ -76,6 +77,7 @@ class _Session:
     console: int = 0
     spans: int = -1
     open_spans: bool = False
+    drawn: Drawn = field(default_factory=Drawn)
 
 
 class SessionPublisher:
@@ -130,6 +132,7 @@ class SessionPublisher:
         name: str | None = None,
         model: ModelUpload | None = None,
         view: Callable[[], View] = View,
+        named: bool = False,
     ) -> Job:
         """The publication of a part.
 
@@ -142,12 +145,14 @@ class SessionPublisher:
                 the name that its spans give it.
             model: goes with the first session.
             view: asked for what is to be published, when it is.
+            named: whether the sessions keep the names that they have now, as those of a part that
+                has ended do.
         """
         job = Job(what, deque(), replaces)
 
         def expand(transport: Transport) -> None:
             self._on_task(transport)
-            job.next(self._steps(job, part, name, model, view(), ends=ends))
+            job.next(self._steps(job, part, name, model, view(), ends=ends, named=named or ends))
 
         def drop(_: Transport) -> None:
             # what was refused for good stays in the spool until it is too old: another version,
@@ -169,6 +174,7 @@ class SessionPublisher:
         view: View,
         *,
         ends: bool,
+        named: bool,
     ) -> list[Step]:
         wanted = (r for r in self._parts.records(part) if r.trace_id not in view.left_out)
         records = with_late_readability(wanted, foreign_engine(self._settings))
@@ -184,7 +190,7 @@ class SessionPublisher:
                 session = _Session(self._labels.new(self._name(key, name)))
                 self._keep(part, key, session)
             self._open[key] = session
-            work = _Work(session, part, key, own, model, losses, still_open.get(key, []))
+            work = _Work(session, part, key, own, model, losses, still_open.get(key, []), named)
             if work.is_news:
                 steps.append(self._session_step(job, work))
             model, losses = None, {}
@@ -209,6 +215,8 @@ class SessionPublisher:
         steps: list[Step] = []
         for session in published:
             steps += Publication(session.label, nothing, (), (), now_ms).steps()
+            if session.drawn.titles:
+                steps.append(charts_step(session.label, nothing, session.drawn, now_ms))
             if session.open_spans:
                 steps.append(open_spans_step(session.label, (), now_ms))
         return steps
@@ -246,14 +254,22 @@ class SessionPublisher:
         # said before it is done: from the first event on there is something to be withdrawn
         session.spans = max(session.spans, 0)
         pages = self.visuals.steps(label, tables, now_ms) if self.visuals is not None else ()
+        charts = self._charts(work, tables, now_ms)
         steps = Publication(
-            label, tables, work.spans, console, now_ms, model, pages, on_console
+            label, tables, work.spans, console, now_ms, model, pages, on_console, charts
         ).steps()
         if work.open_spans or session.open_spans:
             steps.append(open_spans_step(label, work.open_spans, now_ms))
         if work.losses:
             steps.append(losses_step(label, work.losses))
         return [*steps, done]
+
+    def _charts(self, work: _Work, tables: SessionTables, now_ms: int) -> list[Step]:
+        if not self._settings.charts:
+            return []
+        session = work.session
+        # points cannot be taken back where the session is given another name
+        return [charts_step(session.label, tables, session.drawn, now_ms, scalars=work.named)]
 
     def _keep(self, part: int, key: SessionKey, session: _Session) -> None:
         self._parts.set_label(Label(part, json.dumps(key), session.label, session.console))
@@ -274,6 +290,7 @@ class _Work:
     model: ModelUpload | None
     losses: Mapping[str, int]
     open_spans: Sequence[OpenSpan]
+    named: bool
 
     @property
     def is_news(self) -> bool:
