@@ -15,6 +15,7 @@ SCOPE_NAME: Final = "clearml_otel.langchain"
 # -- GenAI conventions ------------------------------------------------------------------
 OPERATION_NAME: Final = "gen_ai.operation.name"
 PROVIDER_NAME: Final = "gen_ai.provider.name"
+REQUEST_PREFIX: Final = "gen_ai.request."
 REQUEST_MODEL: Final = "gen_ai.request.model"
 REQUEST_TEMPERATURE: Final = "gen_ai.request.temperature"
 REQUEST_TOP_P: Final = "gen_ai.request.top_p"

@@ -29,6 +29,7 @@ TASK_TYPES: Final = (
     "qc",
     "custom",
 )
+TASKS_PER: Final = ("process", "session", "service")
 _SHORTEST_NAME: Final = 3
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
@@ -52,6 +53,10 @@ class Settings:
         task_name: the task's name, at least 3 characters; the program's name by default.
         task_type: one of ClearML's task types.
         tags: the task's tags; comma-separated in the variable.
+        task_per: what has a ClearML task of its own: a ``process``; each ``session``, by its name,
+            or each ``service``, by the ``service.name`` of its resource. Such a task is called
+            ``task_name - name``; what names none goes to ``task_name`` itself. Where the
+            application has a ``Task.current_task()``, everything goes to that one.
         session_name: the table series of runs that name no session of their own.
         trace_url: the address of a trace in another backend, such as
             ``https://jaeger.example/trace/{trace_id}``; a column of the runs table links there.
@@ -101,6 +106,7 @@ class Settings:
     task_name: str = ""
     task_type: str = "inference"
     tags: tuple[str, ...] = ()
+    task_per: str = "process"
     session_name: str = ""
     trace_url: str = ""
     complexity_metrics: bool = True
@@ -207,6 +213,10 @@ def _checked(settings: Settings, problems: list[Problem]) -> Settings:
         known = ", ".join(TASK_TYPES)
         problems.append(("task_type", f"task_type={settings.task_type!r} is none of {known}"))
         repaired["task_type"] = "inference"
+    if settings.task_per not in TASKS_PER:
+        known = ", ".join(TASKS_PER)
+        problems.append(("task_per", f"task_per={settings.task_per!r} is none of {known}"))
+        repaired["task_per"] = "process"
     if settings.readability not in ENGINES:
         known = ", ".join(ENGINES)
         problems.append(("readability", f"readability={settings.readability!r} is none of {known}"))

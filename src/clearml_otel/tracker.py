@@ -14,7 +14,7 @@ from clearml_otel import attributes as names
 from clearml_otel.clearml.transport import ModelUpload, Status
 from clearml_otel.diagnostics import report
 from clearml_otel.pipeline.console import tables_text
-from clearml_otel.pipeline.destination import transport_for
+from clearml_otel.pipeline.destination import transport_for, transports_of_others
 from clearml_otel.pipeline.live_log import LiveLog
 from clearml_otel.pipeline.pipeline import Pipeline
 from clearml_otel.records import build_tables
@@ -41,7 +41,13 @@ class Tracker:
         self.id = uuid.uuid4().hex
         self._flushes = 0
         transport = transport_for(settings)
-        self._pipeline = Pipeline(settings, transport, timed=timed, counted=counted)
+        self._pipeline = Pipeline(
+            settings,
+            transport,
+            others=transports_of_others(settings),
+            timed=timed,
+            counted=counted,
+        )
         self._live = LiveLog() if settings.stream_logs else None
 
     @property
@@ -56,13 +62,22 @@ class Tracker:
 
     @property
     def task_id(self) -> str | None:
-        """The ClearML task's id; None until something was published."""
+        """The ClearML task's id; None until something was published.
+
+        With ``task_per``, that of the task for what names no session or service: see :attr:`tasks`.
+        """
         return self._pipeline.transport.task_id
 
     @property
     def location(self) -> str:
         """The task's web page or the offline session's path; empty before the first publication."""
         return self._pipeline.transport.location
+
+    @property
+    def tasks(self) -> Mapping[str, str]:
+        """The ids of the ClearML tasks so far, by session or service; ``""`` is the main one's."""
+        opened = self._pipeline.tasks.opened()
+        return {name: each.task_id for name, each in opened.items() if each.task_id is not None}
 
     @contextmanager
     def session(self, name: str) -> Generator[None]:
@@ -174,7 +189,7 @@ class Tracker:
         scope = span.instrumentation_scope
         if scope is not None and scope.name == names.SCOPE_NAME:
             with _unharmed("a span does not name its ClearML task"):
-                if (task_id := self.task_id) is not None:
+                if (task_id := self._only_task_id()) is not None:
                     span.set_attribute(names.TASK_ID, task_id)
 
     def start_attributes(self) -> Mapping[str, str]:
@@ -188,9 +203,13 @@ class Tracker:
     def end_attributes(self) -> Mapping[str, str]:
         """What a handler of this tracker puts on each span at its end."""
         ending = {names.TRACKER_SESSION: f"{self.id}:{self._flushes}"}
-        if (task_id := self.task_id) is not None:
+        if (task_id := self._only_task_id()) is not None:
             ending[names.TASK_ID] = task_id
         return ending
+
+    def _only_task_id(self) -> str | None:
+        """The task that every span goes to, where there is one task only."""
+        return None if self._pipeline.tasks.several else self.task_id
 
     def _follow(self, step: Callable[[LiveLog], None]) -> None:
         """Show what happens, where the user follows the records live."""

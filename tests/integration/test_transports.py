@@ -145,7 +145,7 @@ def test_a_status_given_by_someone_else_stays(double: ClearMLDouble) -> None:
 
 def _connection(transport: ServerTransport) -> Any:
     """The connection of a transport, to do what an application or a user would do."""
-    with transport._connected() as connection:
+    with transport._server.in_use() as connection:
         return connection
 
 

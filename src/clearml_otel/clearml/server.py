@@ -10,15 +10,11 @@ import contextlib
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.instrumentation.utils import suppress_instrumentation
-
-from clearml_otel.clearml.answers import RefusedError, transport_error
-from clearml_otel.clearml.connection import Connection
+from clearml_otel.clearml.answers import RefusedError
 from clearml_otel.clearml.console_log import missing_lines
 from clearml_otel.clearml.encoding import clean_text
 from clearml_otel.clearml.entries import (
@@ -31,6 +27,7 @@ from clearml_otel.clearml.entries import (
 from clearml_otel.clearml.events import addressed, batches
 from clearml_otel.clearml.naming import path_part, project_path
 from clearml_otel.clearml.projects import find_or_create_project
+from clearml_otel.clearml.shared_connection import SharedConnection
 from clearml_otel.clearml.transport import (
     Artifact,
     Event,
@@ -44,6 +41,7 @@ from clearml_otel.clearml.transport import (
 
 if TYPE_CHECKING:
     from clearml_otel.clearml.code import CodeInfo
+    from clearml_otel.clearml.connection import Connection
 
 _WRONG_STATUS = 110
 _LOCKED = 131
@@ -83,6 +81,7 @@ class ServerTransport:
             script, name and tags.
         resume_task_id: a task that another process left behind; it is ours now.
         timeouts: seconds to connect to the server, and to wait for each of its answers.
+        server: a connection that is shared with other transports; its time-outs are its own.
     """
 
     def __init__(
@@ -92,13 +91,12 @@ class ServerTransport:
         attach_task_id: str | None = None,
         resume_task_id: str | None = None,
         timeouts: tuple[float, float] = (3.0, 10.0),
+        server: SharedConnection | None = None,
     ) -> None:
         self._spec = spec
         self._attached = attach_task_id
         self._resumed = resume_task_id
-        self._timeouts = timeouts
-        self._connection: Connection | None = None
-        self._process = os.getpid()
+        self._server = (server or SharedConnection(timeouts)).share()
         self._owner = os.getpid()
         self._task: _Task | None = None
         self._page = ""
@@ -107,7 +105,6 @@ class ServerTransport:
         self._accepted: set[bytes] = set()
         self._uncertain: set[bytes] = set()
         self._models: dict[tuple[str, str], _UploadedModel] = {}
-        self._lock = threading.RLock()
 
     @property
     def task_id(self) -> str | None:
@@ -134,7 +131,7 @@ class ServerTransport:
         Raises:
             TransportError: there are no valid credentials, or the server isn't there.
         """
-        with self._connected() as connection:
+        with self._server.in_use() as connection:
             return self._opened(connection).id
 
     def send(self, events: Sequence[Event]) -> None:
@@ -142,7 +139,7 @@ class ServerTransport:
 
         A repeated call, after one that failed, leaves out the batches that were confirmed before.
         """
-        with self._connected() as connection:
+        with self._server.in_use() as connection:
             task = self._opened(connection)
             for batch in batches(events):
                 digest = hashlib.sha256(json.dumps(batch).encode()).digest()
@@ -153,7 +150,7 @@ class ServerTransport:
 
     def upload_artifact(self, artifact: Artifact) -> None:
         """Store a file on the files server and list it with the task."""
-        with self._connected() as connection:
+        with self._server.in_use() as connection:
             task = self._opened(connection)
             name, file_name = path_part(artifact.name), path_part(artifact.file_name)
             path = f"{task.folder}/artifacts/{name}/{file_name}"
@@ -167,7 +164,7 @@ class ServerTransport:
 
     def upload_model(self, model: ModelUpload) -> None:
         """Store a model file, register it as a model and link it with the task."""
-        with self._connected() as connection:
+        with self._server.in_use() as connection:
             task = self._opened(connection)
             digest = hashlib.sha256(model.data).hexdigest()
             done = self._models.setdefault((model.name, digest), _UploadedModel())
@@ -191,7 +188,7 @@ class ServerTransport:
 
     def upload_media(self, media: Media) -> None:
         """Store a file on the files server and report it as a debug sample."""
-        with self._connected() as connection:
+        with self._server.in_use() as connection:
             task = self._opened(connection)
             key = media_key(media, task.folder)
             url = connection.upload(key, media.data, media.content_type)
@@ -199,7 +196,7 @@ class ServerTransport:
 
     def set_configuration(self, name: str, text: str) -> None:
         """Set one configuration object of the task."""
-        with self._connected() as connection:
+        with self._server.in_use() as connection:
             connection.call(
                 "tasks.edit_configuration",
                 task=self._opened(connection).id,
@@ -209,7 +206,7 @@ class ServerTransport:
 
     def set_parameters(self, section: str, values: Mapping[str, str]) -> None:
         """Set hyper-parameters of the task."""
-        with self._connected() as connection:
+        with self._server.in_use() as connection:
             connection.call(
                 "tasks.edit_hyper_params",
                 task=self._opened(connection).id,
@@ -220,13 +217,13 @@ class ServerTransport:
     def set_code(self, code: CodeInfo) -> None:
         """Set the script of the task."""
         if self._attached is None:
-            with self._connected() as connection:
+            with self._server.in_use() as connection:
                 task = self._opened(connection)
                 connection.call("tasks.edit", task=task.id, script=code.as_script(), force=True)
 
     def ping(self) -> None:
         """Keep the server from stopping the task for silence."""
-        with self._connected() as connection:
+        with self._server.in_use() as connection:
             connection.call("tasks.ping", task=self._opened(connection).id)
 
     def close(self, status: Status, message: str = "") -> None:
@@ -234,9 +231,9 @@ class ServerTransport:
 
         A task that was never created isn't created for it.
         """
-        with self._lock:
+        with self._server.lock:
             if self._is_ours and self._task is not None and not self._closed:
-                with self._connected() as connection, _other_status_kept():
+                with self._server.in_use() as connection, _other_status_kept():
                     connection.call(
                         _ENDPOINTS[status],
                         task=self._task.id,
@@ -244,12 +241,11 @@ class ServerTransport:
                         status_message=clean_text(message),
                     )
                 self._closed = True
-            self._disconnect()
+            self._server.close()
 
     def after_fork(self) -> None:
         """The child logs in by itself, writes to the same task, and leaves its status alone."""
-        self._lock = threading.RLock()
-        self._connection = None
+        self._server.after_fork()
 
     def _opened(self, connection: Connection) -> _Task:
         if self._task is None:
@@ -311,34 +307,6 @@ class ServerTransport:
         for (known, _), done in self._models.items():
             if known == name:
                 done.registered = False
-
-    def _disconnect(self) -> None:
-        if self._connection is not None and self._process == os.getpid():
-            self._connection.close()
-        self._connection = None
-
-    @contextlib.contextmanager
-    def _connected(self) -> Generator[Connection, None, None]:
-        """One call at a time, untraced, on a connection of this process."""
-        with self._lock, suppress_instrumentation():
-            try:
-                if self._connection is None or self._process != os.getpid():
-                    self._connection = Connection(self._timeouts)
-                    self._process = os.getpid()
-                yield self._connection
-            except TransportError as error:
-                if error.transient:
-                    # the next call logs in anew, with credentials that may have been repaired
-                    self._disconnect()
-                raise
-            except Exception as error:  # the contract is TransportError and nothing else
-                known = transport_error(error)
-                self._disconnect()
-                if known is not None:
-                    raise known from None
-                raise TransportError(
-                    f"could not write to ClearML: {type(error).__name__}: {error}", transient=False
-                ) from error
 
 
 @contextlib.contextmanager

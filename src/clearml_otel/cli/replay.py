@@ -100,4 +100,5 @@ def _print_result(result: ReplayResult) -> None:
             f"{cell_text(session.name)}: {len(tables.actions.rows)} action records, "
             f"{len(tables.session.rows)} prompts with their answers, {len(tables.runs.rows)} runs"
         )
-    console.print(f"The tables are in {result.location}")
+    for location in result.locations:
+        console.print(f"The tables are in {location}")

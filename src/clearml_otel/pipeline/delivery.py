@@ -1,6 +1,6 @@
 """Publications to ClearML, in order, retried until they are accepted.
 
-One daemon thread a task talks to the network, so that nothing of the application waits for it
+One daemon thread a pipeline talks to the network, so that nothing of the application waits for it
 unless it asks to. At the end of the process no thread is started: the caller drains inline.
 """
 
@@ -13,13 +13,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from clearml_otel.clearml.transport import UNAUTHORIZED, Status, Transport, TransportError
 from clearml_otel.diagnostics import forget, report
 from clearml_otel.pipeline.telemetry import telemetry
+
+if TYPE_CHECKING:
+    from clearml_otel.pipeline.tasks import Tasks
 
 # the application may have seeded the global generator for an experiment
 _jitter: Final = random.SystemRandom()
@@ -56,16 +59,14 @@ class Job:
 
 
 class Delivery:
-    """The queue of jobs for one task.
+    """The queue of one pipeline's jobs.
 
     Args:
-        transport: where they go; opened with the first of them.
-        prepare: steps done once, after the task is open.
+        tasks: where they go; where there is only the main one, it is opened before the first job.
     """
 
-    def __init__(self, transport: Transport, prepare: Iterable[Step] = ()) -> None:
-        self.transport = transport
-        self._prepare = deque(prepare)
+    def __init__(self, tasks: Tasks) -> None:
+        self.tasks = tasks
         self._jobs: deque[Job] = deque()
         self._reset_synchronisation()
         self._closing = False
@@ -148,20 +149,13 @@ class Delivery:
         """In a forked child: what waits belongs to the parent, as do its thread and sockets."""
         self._jobs = deque()
         self._reset_synchronisation()
-        self.transport.after_fork()
+        self.tasks.after_fork()
 
     def _finish(self, status: Status, message: str, left: list[Job]) -> None:
-        if self.transport.task_id is None or left:
+        if left:
             return
-        try:
-            with suppress_instrumentation():
-                self.transport.close(status, message)
-        except TransportError as error:
-            report(
-                "delivery.close",
-                f"the ClearML task could not be marked {status}: {error}",
-                level=logging.ERROR,
-            )
+        for transport in self.tasks.opened().values():
+            _end(transport, status, message)
 
     def _kick(self) -> None:
         self._kicked = True
@@ -235,9 +229,9 @@ class Delivery:
                 return False
             began = time.monotonic()
             try:
-                self.transport.open()
-                perform(Job("the task's description", self._prepare), self.transport, deadline)
-                perform(job, self.transport, deadline)
+                if not self.tasks.several:
+                    self.tasks.open(deadline=deadline)
+                perform(job, self.tasks.main, deadline)
             except TransportError as error:
                 telemetry.tried(time.monotonic() - began, error.kind)
                 self._failed(job, error)
@@ -269,13 +263,24 @@ class Delivery:
             self._changed.notify_all()
 
     def _ping(self) -> None:
-        if self.transport.task_id is None:
-            return
         try:
             with suppress_instrumentation():
-                self.transport.ping()
+                for transport in self.tasks.opened().values():
+                    transport.ping()
         except TransportError as error:
             report("delivery.ping", f"ClearML does not hear from the task: {error}")
+
+
+def _end(transport: Transport, status: Status, message: str) -> None:
+    try:
+        with suppress_instrumentation():
+            transport.close(status, message)
+    except TransportError as error:
+        report(
+            "delivery.close",
+            f"the ClearML task could not be marked {status}: {error}",
+            level=logging.ERROR,
+        )
 
 
 def perform(job: Job, transport: Transport, deadline: float | None = None) -> None:

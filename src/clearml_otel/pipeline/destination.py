@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from clearml_otel.clearml.code import find_code
 from clearml_otel.clearml.offline import OfflineTransport, default_root
 from clearml_otel.clearml.server import ServerTransport
+from clearml_otel.clearml.shared_connection import SharedConnection
 from clearml_otel.clearml.transport import TaskReference, TaskSpec, Transport
 from clearml_otel.pipeline.delivery import Step
 from clearml_otel.settings import Settings
 
 _CONNECT_S: Final = 3.0
+_LONGEST_NAME: Final = 200
 
 
 def transport_for(settings: Settings) -> Transport:
@@ -32,14 +35,36 @@ def transport_for(settings: Settings) -> Transport:
     return ServerTransport(spec, attach_task_id=current_id, timeouts=_timeouts(settings))
 
 
-def transport_to_resume(settings: Settings, task: TaskReference | None) -> Transport:
+def transports_of_others(settings: Settings) -> Callable[[str], Transport] | None:
+    """Makes the transports of the tasks of single sessions or services.
+
+    None where all goes to one task: with ``task_per="process"``, and where the application has a
+    ``Task.current_task()``, which takes everything.
+    """
+    if settings.task_per == "process" or _current_task() is not None:
+        return None
+    server = SharedConnection(_timeouts(settings))
+
+    def make(name: str) -> Transport:
+        spec = task_spec(settings, name)
+        if settings.offline:
+            return OfflineTransport(spec, folder=_offline_folder(settings))
+        return ServerTransport(spec, server=server)
+
+    return make
+
+
+def transport_to_resume(
+    settings: Settings, task: TaskReference | None, name: str = ""
+) -> Transport:
     """The transport that goes on with what another process left behind.
 
     Args:
         settings: those of the other process.
         task: its task; None where it did not come to make one.
+        name: the session or service that the task is for; empty for the main one.
     """
-    spec = task_spec(settings)
+    spec = task_spec(settings, name)
     if task is not None and task.folder and Path(task.folder).is_dir():
         folder = Path(task.folder)
         if task.owned:
@@ -63,9 +88,15 @@ def destination_of(settings: Settings) -> str:
     return host or str(Path(file).expanduser())
 
 
-def task_spec(settings: Settings) -> TaskSpec:
-    """The task that the settings name."""
-    return TaskSpec(settings.project_name, settings.task_name, settings.task_type, settings.tags)
+def task_spec(settings: Settings, name: str = "") -> TaskSpec:
+    """The task that the settings name, or the one of a session or service."""
+    task_name, comment = settings.task_name, ""
+    if name:
+        task_name = f"{task_name} - {name}"
+        if len(task_name) > _LONGEST_NAME:
+            task_name = f"{task_name[:_LONGEST_NAME]}…"
+        comment = f"{settings.task_per}: {name}"
+    return TaskSpec(settings.project_name, task_name, settings.task_type, settings.tags, comment)
 
 
 def task_descriptions(settings: Settings) -> list[Step]:

@@ -32,6 +32,7 @@ from clearml_otel.pipeline.publisher import SessionPublisher
 from clearml_otel.pipeline.span_codec import decoded
 from clearml_otel.pipeline.spool import UNREADABLE
 from clearml_otel.pipeline.spool_file import Label, NamedPart, SpoolFile, SpoolVersionError
+from clearml_otel.pipeline.tasks import MAIN, Tasks
 from clearml_otel.settings import Settings
 from clearml_otel.spans import SpanDecodeError, SpanRecord
 
@@ -274,50 +275,61 @@ def _deliver_stream(
     file: SpoolFile, left: Left, damage: list[sqlite3.Error], deadline: float | None
 ) -> Delivered:
     """Publish a stream in this thread."""
-    info = dict(left.info)
-    settings = settings_of(info)
-    task = _task_of(info)
-    transport = transport_to_resume(settings, task)
+    parts = _StoredParts(file, left.stream, damage)
     try:
         with suppress_instrumentation():
-            try:
-                transport.open()
-            except TransportError as error:
-                if error.transient or task is None:
-                    raise
-                # somebody deleted the task
-                transport = transport_to_resume(settings, None)
-                transport.open()
-            parts = _StoredParts(file, left.stream, damage)
-            refused = _publish(file, left, info, parts, transport, deadline)
+            tasks = _tasks_to_resume(file, left)
+            refused = _publish(file, left, parts, tasks, deadline)
+            location = _location(tasks)
             if refused:
-                return Delivered(left, transport.location, refused[0])
-            status = cast("Status", info.get("status") or "failed")
-            transport.close(status, str(info.get("message") or _DIED))
+                return Delivered(left, location, refused[0])
+            status = cast("Status", left.info.get("status") or "failed")
+            for transport in tasks.opened().values():
+                transport.close(status, str(left.info.get("message") or _DIED))
             file.drop_stream(left.stream)
     except TransportError as error:
         return Delivered(left, problem=str(error))
-    return Delivered(left, transport.location)
+    return Delivered(left, _location(tasks))
+
+
+def _tasks_to_resume(file: SpoolFile, left: Left) -> Tasks:
+    """The tasks that a stream's process has made, open; others of its are made as it would."""
+    settings, known = left.settings, _references(left.info)
+
+    def make(name: str) -> Transport:
+        transport = transport_to_resume(settings, known.get(name), name)
+        try:
+            if name in known:
+                transport.open()
+        except TransportError as error:
+            if error.transient:
+                raise
+            # somebody deleted the task
+            transport = transport_to_resume(settings, None, name)
+        return transport
+
+    def note_tasks() -> None:
+        known.update(tasks.references())
+        noted = {name: asdict(each) for name, each in known.items()}
+        file.set_stream(left.stream, {**left.info, "tasks": noted})
+
+    several = bool(left.info.get("several_tasks"))
+    tasks = Tasks(make, several=several, on_open=note_tasks)
+    for name in list(known) if several else (MAIN,):
+        tasks.open(name)
+    return tasks
 
 
 def _publish(
     file: SpoolFile,
     left: Left,
-    info: dict[str, Any],
     parts: _StoredParts,
-    transport: Transport,
+    tasks: Tasks,
     deadline: float | None,
 ) -> list[str]:
     """Publish the parts; gives what ClearML refuses for good."""
-    settings = settings_of(info)
-
-    def note_task(opened: Transport) -> None:
-        reference = opened.reference
-        if reference is not None and _task_of(info) != reference:
-            info["task"] = asdict(reference)
-            file.set_stream(left.stream, info)
-
-    publisher = SessionPublisher(settings, parts, note_task, str(info.get("suffix") or ""))
+    settings = left.settings
+    publisher = SessionPublisher(settings, parts, tasks, str(left.info.get("suffix") or ""))
     refused: list[str] = []
     for part in file.parts(left.stream):
         named = file.named_part(left.stream, part)
@@ -329,14 +341,23 @@ def _publish(
             name=named.name,
             model=_model_of(named),
         )
-        perform(job, transport, deadline)
+        perform(job, tasks.main, deadline)
         refused += job.refused
     return refused
 
 
-def _task_of(info: Mapping[str, Any]) -> TaskReference | None:
-    task = info.get("task")
-    return TaskReference(**cast("dict[str, Any]", task)) if isinstance(task, dict) else None
+def _references(info: Mapping[str, Any]) -> dict[str, TaskReference]:
+    """The tasks that a process has made, by session or service."""
+    tasks = cast("dict[str, dict[str, Any]]", info.get("tasks") or {})
+    return {name: TaskReference(**each) for name, each in tasks.items()}
+
+
+def _location(tasks: Tasks) -> str:
+    """Where the tasks are, one of them for all."""
+    locations = [each.location for each in tasks.opened().values() if each.location]
+    if len(locations) < 2:
+        return "".join(locations)
+    return f"{locations[0]} and {len(locations) - 1} more tasks"
 
 
 def _model_of(named: NamedPart) -> ModelUpload | None:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from clearml_otel import lifecycle
-from clearml_otel.clearml.transport import ModelUpload, Status, TaskReference, Transport
+from clearml_otel.clearml.transport import ModelUpload, Status, Transport
 from clearml_otel.diagnostics import report
 from clearml_otel.pipeline.assembly import Assembler, Times
 from clearml_otel.pipeline.delivery import Delivery
@@ -21,6 +21,7 @@ from clearml_otel.pipeline.publisher import SessionPublisher, View
 from clearml_otel.pipeline.span_codec import AnySpan
 from clearml_otel.pipeline.spool_file import NamedPart
 from clearml_otel.pipeline.stream import Stream
+from clearml_otel.pipeline.tasks import MAIN, Tasks
 from clearml_otel.pipeline.telemetry import telemetry
 from clearml_otel.pipeline.worker import worker
 from clearml_otel.settings import Settings
@@ -37,7 +38,7 @@ _REPLACES: Final = "open sessions"
 
 
 class Pipeline:
-    """Holds one task's spans and publishes their sessions.
+    """Holds the spans of one task, or of several, and publishes their sessions.
 
     Nothing here decodes a span, builds a table or talks to ClearML in the caller's thread: that
     is the delivery's work. The spans are in the spool until ClearML has them.
@@ -45,6 +46,8 @@ class Pipeline:
     Args:
         settings: how.
         transport: where to; it is opened when the first session is published.
+        others: makes the transports of the tasks of single sessions or services; None where all
+            goes to one.
         timed: whether finished traces are published without being asked for. The sessions of a
             callback handler have no name before its flush.
         counted: whether :meth:`started` is called for every span.
@@ -55,6 +58,7 @@ class Pipeline:
         settings: Settings,
         transport: Transport,
         *,
+        others: Callable[[str], Transport] | None = None,
         timed: bool = False,
         counted: bool = False,
     ) -> None:
@@ -62,10 +66,16 @@ class Pipeline:
         self._timed = timed and settings.publish_interval_s > 0
         self._counted = counted
         self._spool = spools.open(settings)
-        self._delivery = Delivery(transport, task_descriptions(settings))
+        self._tasks = Tasks(
+            lambda name: others(name) if others is not None and name != MAIN else transport,
+            several=others is not None,
+            describe=task_descriptions(settings),
+            # another process must go on with this task, should this one be killed
+            on_open=lambda: self._stream.describe(),
+        )
+        self._delivery = Delivery(self._tasks)
         self._closed = False
         self._ending: tuple[Status, str] | None = None
-        self._reference: TaskReference | None = None
         self._suffix = ""
         self._closing = threading.Lock()
         self._stream = Stream(self._spool, self._description, self._on_pending)
@@ -75,7 +85,7 @@ class Pipeline:
         telemetry.watch(self)
 
     def _reset(self) -> None:
-        self._publisher = SessionPublisher(self.settings, self._stream, self._on_task, self._suffix)
+        self._publisher = SessionPublisher(self.settings, self._stream, self._tasks, self._suffix)
         self._assembler = self._new_assembler() if self._timed else None
         self._part_began = time.monotonic()
         self._news = False
@@ -102,8 +112,13 @@ class Pipeline:
 
     @property
     def transport(self) -> Transport:
-        """Where the sessions go."""
-        return self._delivery.transport
+        """Where the sessions go; of several tasks, where those without a name go."""
+        return self._tasks.main
+
+    @property
+    def tasks(self) -> Tasks:
+        """All of where they go."""
+        return self._tasks
 
     @property
     def open_traces(self) -> int:
@@ -326,19 +341,14 @@ class Pipeline:
         if self._publisher.visuals is not None:
             self._publisher.visuals.stop_after(self.settings.shutdown_timeout_s / 2)
 
-    def _on_task(self, transport: Transport) -> None:
-        """Another process must go on with this task, should this one be killed."""
-        if transport.reference != self._reference:
-            self._reference = transport.reference
-            self._stream.describe()
-
     def _description(self) -> Mapping[str, Any]:
-        reference = self.transport.reference
+        references = self._tasks.references()
         status, message = self._ending or (None, "")
         return {
             "settings": asdict(self.settings),
             "destination": destination_of(self.settings),
-            "task": asdict(reference) if reference is not None else None,
+            "several_tasks": self._tasks.several,
+            "tasks": {name: asdict(each) for name, each in references.items()},
             "suffix": self._suffix,
             "status": status,
             "message": message,

@@ -50,7 +50,7 @@ class Publication:
         timestamp_ms: milliseconds since the epoch.
         pages: the steps that make its displaCy pages.
         on_console: called when the console lines are in ClearML.
-        charts: the steps that draw its charts.
+        charts: the steps that draw its charts and say what models were asked with.
     """
 
     label: str
@@ -152,11 +152,6 @@ def open_spans_step(label: str, spans: Sequence[OpenSpan], timestamp_ms: int) ->
         for each in spans
     ]
     return _events(events.table_plots(OPEN_SPANS, label, columns, rows, timestamp_ms=timestamp_ms))
-
-
-def parameters_step(parameters: Mapping[str, str]) -> Step:
-    """Shows what models were asked with among the task's hyper-parameters."""
-    return lambda transport: transport.set_parameters(MODEL_PARAMETERS, parameters)
 
 
 def losses_step(label: str, losses: Mapping[str, int]) -> Step:

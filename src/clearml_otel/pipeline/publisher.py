@@ -17,6 +17,7 @@ from clearml_otel.pipeline.delivery import Job, Step
 from clearml_otel.pipeline.labels import Labels
 from clearml_otel.pipeline.late_readability import foreign_engine, with_late_readability
 from clearml_otel.pipeline.publication import (
+    MODEL_PARAMETERS,
     OpenSpan,
     Publication,
     losses_step,
@@ -25,10 +26,12 @@ from clearml_otel.pipeline.publication import (
     spans_step,
 )
 from clearml_otel.pipeline.spool_file import Label
+from clearml_otel.pipeline.tasks import Tasks, by_task, in_task
 from clearml_otel.pipeline.telemetry import telemetry
 from clearml_otel.pipeline.trace_links import with_trace_urls
 from clearml_otel.pipeline.visuals import Visuals
 from clearml_otel.records import SessionKey, SessionTables, build_tables, group_sessions
+from clearml_otel.records.parameters import RequestParameters
 from clearml_otel.settings import Settings
 from clearml_otel.spans import SpanRecord
 
@@ -71,8 +74,9 @@ class View:
 
 @dataclass(slots=True)
 class _Session:
-    """A session of the current part, as it was published last."""
+    """A session of the current part, as it was published last; ``task`` names where."""
 
+    task: str
     label: str
     console: int = 0
     spans: int = -1
@@ -81,12 +85,12 @@ class _Session:
 
 
 class SessionPublisher:
-    """Names the sessions of one task and publishes them; one call at a time, in one thread.
+    """Names the sessions of one pipeline and publishes them; one call at a time, in one thread.
 
     Args:
         settings: how.
         parts: the spans.
-        on_task: called when the transport is open.
+        tasks: where to.
         suffix: what distinguishes the names of a forked child.
     """
 
@@ -94,15 +98,18 @@ class SessionPublisher:
         self,
         settings: Settings,
         parts: Parts,
-        on_task: Callable[[Transport], None] = lambda _: None,
+        tasks: Tasks,
         suffix: str = "",
     ) -> None:
         self._settings = settings
         self._parts = parts
-        self._on_task = on_task
+        self._tasks = tasks
+        self._per = settings.task_per if tasks.several else "process"
         self._suffix = suffix
-        self._labels = Labels()
-        self._open: dict[SessionKey, _Session] = {}
+        self._labels: dict[str, Labels] = {}
+        self._parameters: dict[str, RequestParameters] = {}
+        self._told: dict[str, Mapping[str, str]] = {}
+        self._open: dict[tuple[str, SessionKey], _Session] = {}
         visualize = settings.visualize
         self.visuals = (
             Visuals(settings.visualize_model, settings.visualize_max_words) if visualize else None
@@ -117,10 +124,11 @@ class SessionPublisher:
         """
         self._open.clear()
         for label in labels:
-            self._labels.take(label.label)
+            task, *key = json.loads(label.key)
+            self._labels_in(task).take(label.label)
             if label.part == part:
-                key = SessionKey(*json.loads(label.key))
-                self._open[key] = _Session(label.label, label.console)
+                session = _Session(task, label.label, label.console)
+                self._open[task, SessionKey(*key)] = session
 
     def job(
         self,
@@ -150,8 +158,7 @@ class SessionPublisher:
         """
         job = Job(what, deque(), replaces)
 
-        def expand(transport: Transport) -> None:
-            self._on_task(transport)
+        def expand(_: Transport) -> None:
             job.next(self._steps(job, part, name, model, view(), ends=ends, named=named or ends))
 
         def drop(_: Transport) -> None:
@@ -183,14 +190,16 @@ class SessionPublisher:
             return []
         steps = self._withdrawn() if name is not None else []
         losses = dict(self._parts.losses(part))
-        still_open = _by_session(view.open_spans, sessions)
-        for key, own in sessions.items():
-            session = self._open.get(key) if name is None else None
+        homes = by_task(self._per, sessions, {_UNNAMED: name} if name is not None else None)
+        still_open = _by_home(view.open_spans, homes)
+        for number, (task, key, own) in enumerate(homes):
+            session = self._open.get((task, key)) if name is None else None
             if session is None:
-                session = _Session(self._labels.new(self._name(key, name)))
+                session = _Session(task, self._labels_in(task).new(self._name(key, name)))
                 self._keep(part, key, session)
-            self._open[key] = session
-            work = _Work(session, part, key, own, model, losses, still_open.get(key, []), named)
+            self._open[task, key] = session
+            left = still_open.get(number, [])
+            work = _Work(session, part, key, own, model, losses, left, named)
             if work.is_news:
                 steps.append(self._session_step(job, work))
             model, losses = None, {}
@@ -202,7 +211,14 @@ class SessionPublisher:
 
     def _session_step(self, job: Job, work: _Work) -> Step:
         """Makes the tables when it is their turn, so that one session's are held at a time."""
-        return lambda _: job.next(self._publication(job, work))
+        task = work.session.task
+
+        def make(_: Transport) -> None:
+            # opened first: where there is no server nothing is made
+            self._tasks.open(task)
+            job.next(self._in_task(task, self._publication(job, work)))
+
+        return make
 
     def _withdrawn(self) -> list[Step]:
         """Empties what was published before these sessions were given a name of their own."""
@@ -214,11 +230,12 @@ class SessionPublisher:
         nothing = build_tables(())
         steps: list[Step] = []
         for session in published:
-            steps += Publication(session.label, nothing, (), (), now_ms).steps()
+            empty = Publication(session.label, nothing, (), (), now_ms).steps()
             if session.drawn.titles:
-                steps.append(charts_step(session.label, nothing, session.drawn, now_ms))
+                empty.append(charts_step(session.label, nothing, session.drawn, now_ms))
             if session.open_spans:
-                steps.append(open_spans_step(session.label, (), now_ms))
+                empty.append(open_spans_step(session.label, (), now_ms))
+            steps += self._in_task(session.task, empty)
         return steps
 
     def _publication(self, job: Job, work: _Work) -> list[Step]:
@@ -254,7 +271,7 @@ class SessionPublisher:
         # said before it is done: from the first event on there is something to be withdrawn
         session.spans = max(session.spans, 0)
         pages = self.visuals.steps(label, tables, now_ms) if self.visuals is not None else ()
-        charts = self._charts(work, tables, now_ms)
+        charts = [*self._charts(work, tables, now_ms), *self._parameters_of(work)]
         steps = Publication(
             label, tables, work.spans, console, now_ms, model, pages, on_console, charts
         ).steps()
@@ -267,12 +284,33 @@ class SessionPublisher:
     def _charts(self, work: _Work, tables: SessionTables, now_ms: int) -> list[Step]:
         if not self._settings.charts:
             return []
-        session = work.session
+        drawn, final = work.session.drawn, work.named
         # points cannot be taken back where the session is given another name
-        return [charts_step(session.label, tables, session.drawn, now_ms, scalars=work.named)]
+        return [charts_step(work.session.label, tables, drawn, now_ms, scalars=final)]
+
+    def _parameters_of(self, work: _Work) -> list[Step]:
+        task = work.session.task
+        parameters = self._parameters.setdefault(task, RequestParameters())
+        parameters.add(work.spans)
+        now = parameters.as_text()
+        if now == self._told.get(task, {}):
+            return []
+
+        def send(transport: Transport) -> None:
+            transport.set_parameters(MODEL_PARAMETERS, now)
+            self._told[task] = now
+
+        return [send]
+
+    def _in_task(self, name: str, steps: Iterable[Step]) -> list[Step]:
+        return [in_task(self._tasks, name, step) for step in steps]
+
+    def _labels_in(self, task: str) -> Labels:
+        return self._labels.setdefault(task, Labels())
 
     def _keep(self, part: int, key: SessionKey, session: _Session) -> None:
-        self._parts.set_label(Label(part, json.dumps(key), session.label, session.console))
+        text = json.dumps([session.task, *key])
+        self._parts.set_label(Label(part, text, session.label, session.console))
 
     def _name(self, key: SessionKey, name: str | None) -> str:
         given = name or key.name or self._settings.session_name or DEFAULT_SESSION
@@ -304,14 +342,13 @@ class _Work:
         )
 
 
-def _by_session(
-    open_spans: Sequence[OpenSpan], sessions: Mapping[SessionKey, Sequence[SpanRecord]]
-) -> dict[SessionKey, list[OpenSpan]]:
+def _by_home(
+    open_spans: Sequence[OpenSpan], homes: Sequence[tuple[str, SessionKey, Sequence[SpanRecord]]]
+) -> dict[int, list[OpenSpan]]:
     """Open spans with the session of their trace; of those that nothing has ended of, the first."""
-    found: dict[SessionKey, list[OpenSpan]] = {}
+    found: dict[int, list[OpenSpan]] = {}
     if open_spans:
-        of_trace = {span.trace_id: key for key, spans in sessions.items() for span in spans}
-        first = next(iter(sessions))
+        of_trace = {span.trace_id: number for number, (*_, own) in enumerate(homes) for span in own}
         for each in open_spans:
-            found.setdefault(of_trace.get(each.trace_id, first), []).append(each)
+            found.setdefault(of_trace.get(each.trace_id, 0), []).append(each)
     return found

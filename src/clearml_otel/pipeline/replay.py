@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from clearml_otel.clearml.transport import Transport
 from clearml_otel.pipeline.console import console_lines
 from clearml_otel.pipeline.delivery import Step
-from clearml_otel.pipeline.destination import transport_for
+from clearml_otel.pipeline.destination import transport_for, transports_of_others
 from clearml_otel.pipeline.labels import Labels
 from clearml_otel.pipeline.late_readability import foreign_engine, with_late_readability
 from clearml_otel.pipeline.publication import Publication
 from clearml_otel.pipeline.publisher import DEFAULT_SESSION
+from clearml_otel.pipeline.tasks import MAIN, Tasks, by_task
 from clearml_otel.pipeline.trace_links import with_trace_urls
 from clearml_otel.pipeline.visuals import Visuals
 from clearml_otel.records import SessionTables, build_tables, group_sessions
@@ -23,25 +24,25 @@ from clearml_otel.spans import SpanRecord
 
 @dataclass(frozen=True, slots=True)
 class ReplayedSession:
-    """One session of a replay: the series of its tables, and the tables."""
+    """One session of a replay: the series of its tables, the tables and the task's name."""
 
     name: str
     tables: SessionTables
+    task: str = MAIN
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """Where a replay's task is, and what is in it."""
+    """Where a replay's tasks are, and what is in them."""
 
-    location: str
-    task_id: str
+    locations: tuple[str, ...]
     sessions: tuple[ReplayedSession, ...]
 
 
 def replay(
     records: Iterable[SpanRecord], settings: Settings, session_names: Sequence[str] = ()
 ) -> ReplayResult:
-    """Publish the sessions of archived spans as one task.
+    """Publish the sessions of archived spans as one task, or one for each session or service.
 
     Args:
         records: spans in any order, of any processes.
@@ -54,27 +55,34 @@ def replay(
         TransportError: where ClearML, or the disk, does not take them.
     """
     sessions = list(_named(records, settings, session_names))
-    transport = transport_for(settings)
-    task_id = transport.open()
-    transport.set_configuration("clearml-otel", settings.as_text())
+    main, others = transport_for(settings), transports_of_others(settings)
+    tasks = Tasks(
+        lambda name: others(name) if others is not None and name != MAIN else main,
+        several=others is not None,
+        describe=[lambda each: each.set_configuration("clearml-otel", settings.as_text())],
+    )
     for session, spans in sessions:
-        _publish(session, spans, settings, transport)
-    transport.close("completed", "replayed by clearml-otel")
+        task = session.task if tasks.several else MAIN
+        _publish(session, spans, settings, tasks.open(task))
+    opened = list(tasks.opened().values())
+    for transport in opened:
+        transport.close("completed", "replayed by clearml-otel")
     published = tuple(session for session, _ in sessions)
-    return ReplayResult(transport.location, task_id, published)
+    return ReplayResult(tuple(each.location for each in opened), published)
 
 
 def _named(
     records: Iterable[SpanRecord], settings: Settings, names: Sequence[str]
 ) -> Iterable[tuple[ReplayedSession, list[SpanRecord]]]:
-    labels = Labels()
+    labels: dict[str, Labels] = {}
     default = settings.session_name or DEFAULT_SESSION
-    for index, (key, spans) in enumerate(
-        group_sessions(with_late_readability(records, foreign_engine(settings))).items()
-    ):
-        name = names[index] if index < len(names) else key.name or default
+    found = group_sessions(with_late_readability(records, foreign_engine(settings)))
+    given = dict(zip(found, names, strict=False))
+    for task, key, spans in by_task(settings.task_per, found, given):
+        name = given.get(key) or key.name or default
+        label = labels.setdefault(task, Labels()).new(name)
         tables = with_trace_urls(build_tables(spans), settings.trace_url)
-        yield ReplayedSession(labels.new(name), tables), spans
+        yield ReplayedSession(label, tables, task), spans
 
 
 def _publish(

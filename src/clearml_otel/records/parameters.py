@@ -9,8 +9,7 @@ from typing import Final, cast
 from clearml_otel import attributes as names
 from clearml_otel.spans import SpanRecord
 
-_PREFIX: Final = "gen_ai.request."
-_MODEL: Final = names.REQUEST_MODEL.removeprefix(_PREFIX)
+_MODEL: Final = names.REQUEST_MODEL.removeprefix(names.REQUEST_PREFIX)
 # they are of one call, not of the way in which models are used
 _OF_ONE_CALL: Final = frozenset({names.REQUEST_STREAM, names.REQUEST_PREVIOUS_RESPONSE_ID})
 _MOST_VALUES: Final = 20
@@ -32,8 +31,8 @@ class RequestParameters:
             if isinstance(model, str) and (model in self._models or not self._full(self._models)):
                 self._models.add(model)
                 for key, value in span.attributes.items():
-                    if key.startswith(_PREFIX) and key not in _OF_ONE_CALL:
-                        self._take(model, key[len(_PREFIX) :], _as_text(value))
+                    if key.startswith(names.REQUEST_PREFIX) and key not in _OF_ONE_CALL:
+                        self._take(model, key[len(names.REQUEST_PREFIX) :], _as_text(value))
 
     def as_text(self) -> dict[str, str]:
         """Each parameter's value; of several, all of them, each with the models it was given to."""

@@ -15,6 +15,7 @@ from clearml_otel import diagnostics
 from clearml_otel.clearml.transport import UNAUTHORIZED, Transport, TransportError
 from clearml_otel.pipeline import delivery as delivery_module
 from clearml_otel.pipeline.delivery import Delivery, Job, Step
+from clearml_otel.pipeline.tasks import Tasks
 from support.scripted_transport import ScriptedTransport, down, refused
 
 THREAD = "clearml-otel-delivery"
@@ -29,7 +30,7 @@ _made: list[Delivery] = []
 
 
 def new_delivery(transport: Transport, prepare: Iterable[Step] = ()) -> Delivery:
-    _made.append(Delivery(transport, prepare))
+    _made.append(Delivery(Tasks(lambda _: transport, describe=prepare)))
     return _made[-1]
 
 

@@ -37,7 +37,7 @@ def next_one(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedTransport]:
     transport = ScriptedTransport()
     resumed: list[TaskReference | None] = []
 
-    def resume(_: Settings, task: TaskReference | None) -> Transport:
+    def resume(_: Settings, task: TaskReference | None, name: str) -> Transport:
         resumed.append(task)
         return transport
 
@@ -232,7 +232,7 @@ def test_a_task_that_was_deleted_is_made_anew(
     abandon(pipeline)
     gone = ScriptedTransport(refused)
     monkeypatch.setattr(
-        orphans, "transport_to_resume", lambda _, task: next_one if task is None else gone
+        orphans, "transport_to_resume", lambda _, task, name: next_one if task is None else gone
     )
     (delivered,) = deliver(own_spool)
     assert delivered.problem == ""

@@ -34,7 +34,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delattr(sys, "last_value", raising=False)
     yield
     for pipeline in _made:
-        pipeline._delivery.transport = ScriptedTransport()
+        pipeline.transport.trouble = None
         pipeline.close()
     _made.clear()
 

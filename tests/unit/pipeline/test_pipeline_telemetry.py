@@ -60,7 +60,7 @@ _made: list[Pipeline] = []
 def _closed() -> Iterator[None]:
     yield
     for pipeline in _made:
-        pipeline._delivery.transport = ScriptedTransport()
+        pipeline.transport.trouble = None
         pipeline.close()
     _made.clear()
 
