@@ -10,7 +10,16 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard, cast
 
 from clearml_otel import attributes as names
 from clearml_otel.conventions.messages import Said, prompt_text, said_in
-from clearml_otel.conventions.run import Generation, Metric, Point, PointKind, Run, RunKind, Usage
+from clearml_otel.conventions.run import (
+    NO_METRICS,
+    Generation,
+    Metric,
+    Point,
+    PointKind,
+    Run,
+    RunKind,
+    Usage,
+)
 from clearml_otel.spans import Attributes, SpanRecord
 
 _KINDS: Final[Mapping[str, RunKind]] = {
@@ -182,7 +191,7 @@ def _generations(attributes: Attributes, named: Named) -> tuple[Generation, ...]
                 (answer or _SILENT).text,
                 reason or None,
                 _json_text(odds),
-                measured or {},
+                measured or NO_METRICS,
                 (answer or _SILENT).tool_calls,
                 (answer or _SILENT).reasoning,
             )

@@ -30,6 +30,11 @@ _OUTPUT_COLUMNS: Final[Mapping[str, str]] = {
     "tool": "output",
     "retriever": "documents",
 }
+_INPUT_COLUMNS: Final[Mapping[str, str]] = {
+    "llm": "prompts",
+    "chain": "input",
+    "retriever": "query",
+}
 _STARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "llm": ("starts", "llm_starts"),
     "chain": ("starts", "chain_starts"),
@@ -70,7 +75,7 @@ class Action(NamedTuple):
         run = self.run
         if run.batch_size <= 1 or not run.batch_id or self.phase == "point":
             return None
-        # a run that failed tells of no common end
+        # a run that failed has no end in common with others
         return None if self.phase == "end" and run.failed else (run.batch_id, self.phase)
 
     @property
@@ -82,29 +87,22 @@ class Action(NamedTuple):
             return _STARTS[self.run.kind]
         return ("errors",) if self.run.failed else _ENDS[self.run.kind]
 
-    @property
-    def streamed(self) -> int:
-        """How many streamed tokens it adds to ``llm_streams``."""
-        return self.run.stream_tokens if self.phase == "end" else 0
-
     def records(self, counts: Counts) -> list[Fields]:
         """Its records in the page's key order: of a model's end one a generation.
 
         Args:
             counts: the counters, raised.
         """
+        run = self.run
         if self.point is not None:
             return [_point_record(self.point, counts)]
         if self.phase == "start":
-            return [_start_record(self.run, counts)]
-        if self.run.failed:
-            return [_error_record(self.run, counts)]
-        if self.run.kind == "llm":
-            return [
-                _generation_record(self.run, generation, self.usage, counts)
-                for generation in self.run.generations
-            ]
-        return [_end_record(self.run, counts)]
+            return [_start_record(run, counts)]
+        if run.error_type is not None:
+            return [_error_record(run, counts)]
+        if run.kind == "llm":
+            return [_generation_record(run, item, self.usage, counts) for item in run.generations]
+        return [_end_record(run, counts)]
 
 
 def actions_of(run: Run, call_usage: Usage) -> Iterator[Action]:
@@ -150,17 +148,15 @@ def _start_record(run: Run, counts: Counts) -> Fields:
             **counts,
         }
     record: Fields = {"action": action, "name": run.name, **counts}
-    if run.kind == "llm":
-        _tell(record, "prompts", run.prompts)
-    else:
-        _tell(record, "input" if run.kind == "chain" else "query", run.input)
+    asked = run.prompts if run.kind == "llm" else run.input
+    if asked is not None:
+        record[_INPUT_COLUMNS[run.kind]] = asked
     return record
 
 
 def _point_record(point: Point, counts: Counts) -> Fields:
     record: Fields = {"action": f"on_{point.kind}"}
-    for column, cell in point.fields.items():
-        _tell(record, column, cell)
+    record.update({column: cell for column, cell in point.fields.items() if cell is not None})
     record.update(counts)
     return record
 
@@ -173,8 +169,7 @@ def _error_record(run: Run, counts: Counts) -> Fields:
         "error_type": run.error_type,
         "error_message": run.error_message,
     }
-    _tell_streaming(record, run)
-    return record
+    return _with_streaming(record, run)
 
 
 def _end_record(run: Run, counts: Counts) -> Fields:
@@ -183,7 +178,8 @@ def _end_record(run: Run, counts: Counts) -> Fields:
         _OUTPUT_COLUMNS[run.kind]: run.output,
         **counts,
     }
-    _tell(record, "artifact", run.artifact)
+    if run.artifact is not None:
+        record["artifact"] = run.artifact
     return record
 
 
@@ -204,19 +200,17 @@ def _generation_record(run: Run, generation: Generation, usage: Usage, counts: C
         record.update(metrics)
     else:
         record.update({metric_column(name): value for name, value in metrics.items()})
-    _tell(record, "tool_calls", generation.tool_calls)
-    _tell(record, "reasoning", generation.reasoning)
-    _tell_streaming(record, run)
-    return record
+    if generation.tool_calls is not None:
+        record["tool_calls"] = generation.tool_calls
+    if generation.reasoning is not None:
+        record["reasoning"] = generation.reasoning
+    return _with_streaming(record, run)
 
 
-def _tell_streaming(record: Fields, run: Run) -> None:
-    """What there is to say of an answer that came in tokens."""
+def _with_streaming(record: Fields, run: Run) -> Fields:
+    """The record with what there is to say of an answer that came in tokens."""
     if run.stream_tokens:
         record["stream_tokens"] = run.stream_tokens
-        _tell(record, "time_to_first_token_s", run.time_to_first_chunk_s)
-
-
-def _tell(record: Fields, column: str, cell: Cell) -> None:
-    if cell is not None:
-        record[column] = cell
+        if run.time_to_first_chunk_s is not None:
+            record["time_to_first_token_s"] = run.time_to_first_chunk_s
+    return record

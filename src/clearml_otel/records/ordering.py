@@ -6,7 +6,7 @@ Arrival never matters, so the same spans in any order give the same tables.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from clearml_otel.records.actions import Action
@@ -20,12 +20,13 @@ def ordered_groups(actions: Iterable[Action]) -> Iterator[list[Action]]:
     A group stands where its first action stands; inside it the order is that of the prompts.
     """
     ordered = in_order(actions)
+    groups = [action.group for action in ordered]
     shared: dict[tuple[str, str], list[Action]] = defaultdict(list)
-    for action in ordered:
-        if (group := action.group) is not None:
+    for action, group in zip(ordered, groups, strict=True):
+        if group is not None:
             shared[group].append(action)
-    for action in ordered:
-        if (group := action.group) is None:
+    for action, group in zip(ordered, groups, strict=True):
+        if group is None:
             yield [action]
         elif (members := shared.pop(group, None)) is not None:
             yield sorted(members, key=lambda member: member.run.batch_index)
@@ -48,17 +49,25 @@ def in_order(actions: Iterable[Action]) -> list[Action]:
             by_process[action.run.process].append(action)
     if not keyed and len(by_process) == 1:
         (own,) = by_process.values()
-        return sorted(own, key=_own_key)
+        return _in_own_order(own)
     for process, own in by_process.items():
         latest = 0
-        for index, action in enumerate(sorted(own, key=_own_key)):
+        for index, action in enumerate(_in_own_order(own)):
             latest = max(latest, action.time_ns)
             keyed.append(((latest, process, index, "", ""), action))
     return [action for _, action in sorted(keyed, key=lambda pair: pair[0])]
 
 
-def _own_key(action: Action) -> tuple[int, int, str]:
-    return action.seq or 0, _PHASES[action.phase], action.run.span.span_id
+def _in_own_order(actions: Sequence[Action]) -> list[Action]:
+    """Actions of one process by their sequence numbers."""
+    numbers = [(action.seq or 0) * len(_PHASES) + _PHASES[action.phase] for action in actions]
+    if len(set(numbers)) == len(numbers):
+        places = sorted(range(len(numbers)), key=numbers.__getitem__)
+    else:
+        # no two callbacks have one number, unless something else than we wrote it
+        ids = [action.run.span.span_id for action in actions]
+        places = sorted(range(len(numbers)), key=lambda place: (numbers[place], ids[place]))
+    return [actions[place] for place in places]
 
 
 def _foreign_key(action: Action) -> tuple[int, str, int, str, str]:

@@ -16,8 +16,6 @@ from clearml_otel.records.ordering import ordered_groups
 from clearml_otel.records.runs import run_row
 from clearml_otel.spans import SpanRecord
 
-Call: TypeAlias = "str | tuple[str, str]"
-"""What identifies a ``generate`` call: its batch, or its only run's span."""
 Row: TypeAlias = "tuple[Cell, ...]"
 Names: TypeAlias = "tuple[str, ...]"
 _UNKNOWN: Final = Usage()
@@ -65,8 +63,8 @@ def build_tables(spans: Iterable[SpanRecord]) -> SessionTables:
             are no runs make no rows.
     """
     runs = read_runs(_once(spans))
-    usages = _call_usages(runs)
-    actions = [action for run in runs for action in actions_of(run, usages[_call(run)])]
+    usages = _CallUsages(runs)
+    actions = [action for run in runs for action in actions_of(run, usages.of(run))]
     counters = Counters()
     found = _Found()
     for group in ordered_groups(actions):
@@ -96,22 +94,24 @@ def _knowledge(span: SpanRecord) -> tuple[int, int, str]:
     return span.end_time_ns or 0, len(span.attributes), repr(span.attributes)
 
 
-def _call(run: Run) -> Call:
-    return run.batch_id or (run.span.trace_id, run.span.span_id)
-
-
-def _call_usages(runs: Iterable[Run]) -> dict[Call, Usage]:
+class _CallUsages:
     """The tokens of each ``generate`` call.
 
     LangChain gives the usage of a completion call to its first prompt's run only; the page shows
     it on every row of the call. Chat runs have usages of their own, which add up.
     """
-    totals: dict[Call, Usage] = {}
-    for run in runs:
-        call = _call(run)
-        known = totals.get(call)
-        totals[call] = run.usage if known is None else sum_usage(known, run.usage)
-    return totals
+
+    def __init__(self, runs: Iterable[Run]) -> None:
+        self._of_batch: dict[str, Usage] = {}
+        for run in runs:
+            if run.batch_id:
+                known = self._of_batch.get(run.batch_id)
+                usage = run.usage if known is None else sum_usage(known, run.usage)
+                self._of_batch[run.batch_id] = usage
+
+    def of(self, run: Run) -> Usage:
+        """The tokens of the call that the run is part of."""
+        return self._of_batch[run.batch_id] if run.batch_id else run.usage
 
 
 def sum_usage(left: Usage, right: Usage) -> Usage:
@@ -180,7 +180,7 @@ def _arranged(keys: Sequence[str], names: Iterable[str]) -> Callable[[Row], Row]
     return getter
 
 
-def _session_table(found: _Found, actions: Table, usages: dict[Call, Usage]) -> Table:
+def _session_table(found: _Found, actions: Table, usages: _CallUsages) -> Table:
     """Prompts beside their answers, paired by run and in the order of the prompts."""
     own = _own_metrics(found.runs.values())
     cells_of = _arranged(actions.columns, ("text", *columns.METRICS, *own))
@@ -194,7 +194,7 @@ def _session_table(found: _Found, actions: Table, usages: dict[Call, Usage]) -> 
             nothing = cells_of((None,) * (len(actions.columns) + 1))
             rows.append(_session_row(run, step, end, _UNKNOWN, nothing))
             continue
-        usage = usages[_call(run)]
+        usage = usages.of(run)
         for place in found.answers[key]:
             cells = cells_of((*actions.rows[place], None))
             rows.append(_session_row(run, step, end, usage, cells))
