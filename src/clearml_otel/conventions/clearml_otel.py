@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, TypeGuard, cast
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from itertools import zip_longest
+from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard, cast
 
 from clearml_otel import attributes as names
-from clearml_otel.conventions.messages import (
-    prompt_text,
-    reasoning_of_parts,
-    text_of_parts,
-    tool_calls_of_parts,
+from clearml_otel.conventions.messages import Said, prompt_text, said_in
+from clearml_otel.conventions.run import (
+    NO_METRICS,
+    Generation,
+    Metric,
+    Point,
+    PointKind,
+    Run,
+    RunKind,
+    Usage,
 )
-from clearml_otel.conventions.run import Generation, Metric, Point, PointKind, Run, RunKind, Usage
 from clearml_otel.spans import Attributes, SpanRecord
 
 _KINDS: Final[Mapping[str, RunKind]] = {
@@ -56,9 +62,11 @@ _OUTPUT_KEYS: Final[Mapping[RunKind, str]] = {
     "tool": names.TOOL_CALL_RESULT,
     "retriever": names.RETRIEVAL_DOCUMENTS,
 }
-_PREFIXES: Final = (names.METADATA_PREFIX, names.READABILITY_PREFIX)
-_decode: Final = json.JSONDecoder().decode
+_decoder: Final = json.JSONDecoder()
+# an encoder with settings is made anew by each call of json.dumps
 _compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_readable: Final = json.JSONEncoder(ensure_ascii=False, default=repr).encode
+_sorted: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, default=repr).encode
 _NOT_METRICS: Final = frozenset(
     {
         names.READABILITY_ENGINE,
@@ -67,6 +75,27 @@ _NOT_METRICS: Final = frozenset(
         names.READABILITY_LATER,
     }
 )
+_COUNTS: Final = (names.USAGE_INPUT_TOKENS, names.USAGE_OUTPUT_TOKENS, names.USAGE_TOTAL_TOKENS)
+_SILENT: Final = Said(None)
+
+Named: TypeAlias = "tuple[tuple[str, str], ...]"
+"""Attributes, each with its name after the prefix."""
+
+
+class _Prefixed(NamedTuple):
+    metrics: Named
+    metadata: Named
+
+
+@lru_cache(maxsize=512)
+def _prefixed(attributes: tuple[str, ...]) -> _Prefixed:
+    """Which of a span's attributes are metrics and metadata; many spans have the same."""
+
+    def after(prefix: str) -> Named:
+        return tuple([(key, key[len(prefix) :]) for key in attributes if key.startswith(prefix)])
+
+    metrics = [pair for pair in after(names.READABILITY_PREFIX) if pair[0] not in _NOT_METRICS]
+    return _Prefixed(tuple(metrics), after(names.METADATA_PREFIX))
 
 
 def read(span: SpanRecord) -> Run | None:
@@ -79,7 +108,7 @@ def read(span: SpanRecord) -> Run | None:
     error_type = _text(attributes, names.ERROR_TYPE)
     kind = _KINDS[run_type]
     answered = kind == "llm" and error_type is None
-    prefixed = [key for key in attributes if key.startswith(_PREFIXES)]
+    prefixed = _prefixed(tuple(attributes))
     return Run(
         span=span,
         kind=kind,
@@ -95,11 +124,11 @@ def read(span: SpanRecord) -> Run | None:
         batch_index=_integer(attributes, names.BATCH_INDEX) or 0,
         batch_size=_integer(attributes, names.BATCH_SIZE) or 1,
         prompts=prompt_text(_json(attributes, names.INPUT_MESSAGES), chat=run_type == "chat_model"),
-        generations=_generations(attributes, prefixed) if answered else (),
+        generations=_generations(attributes, prefixed.metrics) if answered else (),
         usage=_usage(attributes),
         model=_text(attributes, names.RESPONSE_MODEL) or _text(attributes, names.REQUEST_MODEL),
         input=_input(kind, attributes),
-        output=_output(kind, attributes),
+        output=_text(attributes, _OUTPUT_KEYS[kind]),
         description=_text(attributes, names.TOOL_DESCRIPTION),
         error_type=error_type,
         error_message=_text(attributes, names.ERROR_MESSAGE) if error_type else None,
@@ -108,7 +137,7 @@ def read(span: SpanRecord) -> Run | None:
         time_to_first_chunk_s=_number(attributes, names.RESPONSE_TIME_TO_FIRST_CHUNK),
         interrupted=attributes.get(names.INTERRUPTED) is True,
         tags=_texts(attributes, names.TAGS),
-        metadata=_metadata(attributes, prefixed),
+        metadata=_metadata(attributes, prefixed.metadata),
         readability=_readability_source(attributes),
         artifact=_text(attributes, names.TOOL_ARTIFACT),
         truncated=_texts(attributes, names.TRUNCATED),
@@ -124,7 +153,7 @@ def _input(kind: RunKind, attributes: Attributes) -> str | None:
 def _only_argument(arguments: str | None) -> str | None:
     """A tool's only argument as it is; several as their JSON."""
     try:
-        known: object = json.loads(arguments or "")
+        known = _decoded(arguments or "")
     except (ValueError, RecursionError):
         return arguments
     if not _is_object(known) or len(known) != 1:
@@ -133,65 +162,55 @@ def _only_argument(arguments: str | None) -> str | None:
     return only if isinstance(only, str) else _compact(only)
 
 
-def _output(kind: RunKind, attributes: Attributes) -> str | None:
-    return _text(attributes, _OUTPUT_KEYS[kind])
-
-
 def _usage(attributes: Attributes) -> Usage:
-    asked = _tokens(attributes, names.USAGE_INPUT_TOKENS, names.OWN_USAGE_INPUT_TOKENS)
-    answered = _tokens(attributes, names.USAGE_OUTPUT_TOKENS, names.OWN_USAGE_OUTPUT_TOKENS)
-    total = _integer(attributes, names.USAGE_TOTAL_TOKENS)
+    asked, answered, total = [_integer(attributes, key) for key in _COUNTS]
+    if asked is None and names.USAGE_INPUT_TOKENS not in attributes:
+        asked = _integer(attributes, names.OWN_USAGE_INPUT_TOKENS)
+    if answered is None and names.USAGE_OUTPUT_TOKENS not in attributes:
+        answered = _integer(attributes, names.OWN_USAGE_OUTPUT_TOKENS)
     if total is None and asked is not None and answered is not None:
         total = asked + answered
     return Usage(asked, answered, total)
 
 
-def _tokens(attributes: Attributes, key: str, own_key: str) -> int | None:
-    return _integer(attributes, key if key in attributes else own_key)
-
-
-def _generations(attributes: Attributes, prefixed: Sequence[str]) -> tuple[Generation, ...]:
+def _generations(attributes: Attributes, named: Named) -> tuple[Generation, ...]:
     told = _json(attributes, names.OUTPUT_MESSAGES)
-    # what was cut by a length limit is shown as it is
-    cut = [{"parts": [{"type": "text", "content": told}]}] if isinstance(told, str) else []
-    messages = _objects(told) or cut
-    parts = [message.get("parts") for message in messages]
+    said = [said_in(message.get("parts")) for message in _objects(told)]
+    if not said:
+        # what was cut by a length limit is shown as it is; without content there are still
+        # metrics, reasons and a row
+        said = [Said(told) if isinstance(told, str) else _SILENT]
     finish = _texts(attributes, names.RESPONSE_FINISH_REASONS)
+    metrics = _readability(attributes, named)
     logprobs = _json(attributes, names.LOGPROBS)
     per_choice = cast("list[object]", logprobs) if isinstance(logprobs, list) else []
-    metrics = _readability(attributes, prefixed)
-    # without content there are still metrics, reasons and a row
-    count = max(len(parts), len(finish), len(metrics), 1)
-    parts += [None] * (count - len(parts))
+    count = max(len(said), len(finish), len(metrics))
     return tuple(
         [
             Generation(
-                text_of_parts(said),
-                (finish[index] or None) if index < len(finish) else None,
-                _json_text(per_choice[index]) if index < len(per_choice) else None,
-                metrics[index] if index < len(metrics) else {},
-                tool_calls_of_parts(said),
-                reasoning_of_parts(said),
+                (answer or _SILENT).text,
+                reason or None,
+                _json_text(odds),
+                measured or NO_METRICS,
+                (answer or _SILENT).tool_calls,
+                (answer or _SILENT).reasoning,
             )
-            for index, said in enumerate(parts)
+            for answer, reason, odds, measured in zip_longest(
+                said, finish, per_choice[:count], metrics
+            )
         ]
     )
 
 
-def _readability(attributes: Attributes, prefixed: Sequence[str]) -> list[Mapping[str, Metric]]:
+def _readability(attributes: Attributes, named: Named) -> list[Mapping[str, Metric]]:
     several = _json(attributes, names.READABILITY_GENERATIONS)
     if several is not None:
         return [cast("Mapping[str, Metric]", item) for item in _objects(several)]
-    prefix = names.READABILITY_PREFIX
-    metrics: dict[str, Metric] = {}
-    for key in prefixed:
-        value = attributes[key]
-        if (
-            key.startswith(prefix)
-            and key not in _NOT_METRICS
-            and isinstance(value, (int, float, str))
-        ):
-            metrics[key[len(prefix) :]] = value
+    metrics: dict[str, Metric] = {
+        name: value
+        for key, name in named
+        if isinstance(value := attributes[key], (int, float, str))
+    }
     return [metrics] if metrics else []
 
 
@@ -204,6 +223,8 @@ def _readability_source(attributes: Attributes) -> str | None:
 
 
 def _points(span: SpanRecord) -> tuple[Point, ...]:
+    if not span.events and names.EVENTS_OVERFLOW not in span.attributes:
+        return ()
     points = [
         _point(event.name, event.time_ns, event.attributes)
         for event in span.events
@@ -230,15 +251,12 @@ def _point(name: str, time_ns: int, attributes: Attributes) -> Point:
     )
 
 
-def _metadata(attributes: Attributes, prefixed: Sequence[str]) -> str | None:
-    prefix = names.METADATA_PREFIX
-    found: dict[str, object] = {
-        key[len(prefix) :]: attributes[key] for key in prefixed if key.startswith(prefix)
-    }
+def _metadata(attributes: Attributes, named: Named) -> str | None:
+    found: dict[str, object] = {name: attributes[key] for key, name in named}
     rest = _json(attributes, names.METADATA_REST)
     if isinstance(rest, dict):
         found.update(cast("dict[str, object]", rest))
-    return json.dumps(found, sort_keys=True, ensure_ascii=False, default=repr) if found else None
+    return _sorted(found) if found else None
 
 
 def _text(attributes: Attributes, key: str) -> str | None:
@@ -253,6 +271,8 @@ def _texts(attributes: Attributes, key: str) -> tuple[str, ...]:
 
 def _integer(attributes: Attributes, key: str) -> int | None:
     value = attributes.get(key)
+    if value is None or type(value) is int:
+        return value
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
@@ -266,14 +286,23 @@ def _json(attributes: Attributes, key: str) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return _decode(value)
+        return _decoded(value)
     except (ValueError, RecursionError):
         # a value cut by the SDK's length limit is no JSON any more; its text is still worth having
         return value
 
 
+def _decoded(text: str) -> object:
+    """JSON read; most of it has no white space around it, which is cheaper to find out here."""
+    if text.startswith(("[", "{")):
+        found, end = _decoder.raw_decode(text)
+        if end == len(text):
+            return found
+    return _decoder.decode(text)
+
+
 def _json_text(value: object) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False, default=repr)
+    return None if value is None else _readable(value)
 
 
 def _is_object(value: object) -> TypeGuard[dict[str, Any]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 _SPEAKERS: Final[Mapping[str, str]] = {
     "system": "System",
@@ -15,6 +15,18 @@ _SPEAKERS: Final[Mapping[str, str]] = {
     "assistant": "AI",
     "tool": "Tool",
 }
+
+
+class Said(NamedTuple):
+    """What a model answered: its text, the tools that it asks for, and what it thought before.
+
+    ``tool_calls`` is a JSON array, each call with ``name``, ``arguments`` and ``id``, and
+    ``error`` where its arguments could not be read. Each is None where there is none.
+    """
+
+    text: str | None
+    tool_calls: str | None = None
+    reasoning: str | None = None
 
 
 def prompt_text(messages: object, *, chat: bool) -> str | None:
@@ -37,27 +49,23 @@ def prompt_text(messages: object, *, chat: bool) -> str | None:
         if not isinstance(message, dict):
             continue
         fields = cast("dict[str, Any]", message)
-        text = text_of_parts(fields.get("parts"), describe_others=True) or ""
+        text = _described_text(fields.get("parts"))
         role = str(fields.get("role") or "")
         lines.append(f"{_SPEAKERS.get(role, role)}: {text}" if chat else text)
     return "\n".join(lines) if lines else None
 
 
-def text_of_parts(parts: object, *, describe_others: bool = False) -> str | None:
-    """The text parts of a message, joined.
-
-    Args:
-        parts: the message's ``parts``.
-        describe_others: whether tool calls, files and images are named in brackets.
-    """
+def _described_text(parts: object) -> str:
+    """The text parts of a message, joined; what else it holds is named in brackets."""
     if not isinstance(parts, list):
-        return None
+        return ""
     said = ""
     after_text = True
-    for part in _objects(cast("list[object]", parts)):
-        is_text = part.get("type") == "text"
-        if not is_text and not describe_others:
+    for each in cast("list[object]", parts):
+        if not isinstance(each, dict):
             continue
+        part = cast("dict[str, Any]", each)
+        is_text = part.get("type") == "text"
         text = str(part.get("content") or "") if is_text else _described(part)
         # texts go on as they stand; what is in brackets stands apart
         apart = text and said and not (is_text and after_text) and not said[-1].isspace()
@@ -66,32 +74,36 @@ def text_of_parts(parts: object, *, describe_others: bool = False) -> str | None
     return said
 
 
-def tool_calls_of_parts(parts: object) -> str | None:
-    """The tools that a message asks for, as a JSON array; None where it asks for none.
+def said_in(parts: object) -> Said:
+    """What the ``parts`` of a model's message say; what is no list of parts says nothing."""
+    if not isinstance(parts, list):
+        return Said(None)
+    texts: list[str] = []
+    thoughts: list[str] = []
+    calls: list[dict[str, Any]] = []
+    for each in cast("list[object]", parts):
+        if not isinstance(each, dict):
+            continue
+        part = cast("dict[str, Any]", each)
+        kind = part.get("type")
+        if kind == "text":
+            texts.append(str(part.get("content") or ""))
+        elif kind == "reasoning":
+            thoughts.append(str(part.get("content") or ""))
+        elif kind == "tool_call":
+            calls.append(_tool_call(part))
+    if not (calls or thoughts):
+        return Said("".join(texts))
+    return Said(
+        "".join(texts),
+        json.dumps(calls, ensure_ascii=False) if calls else None,
+        "\n".join([text for text in thoughts if text]) or None,
+    )
 
-    Each has ``name``, ``arguments`` and ``id``, and ``error`` where its arguments could not be
-    read.
-    """
-    calls = [
-        {
-            "name": part.get("name"),
-            "arguments": part.get("arguments"),
-            "id": part.get("id"),
-            **({"error": part["error"]} if part.get("error") else {}),
-        }
-        for part in _of_type("tool_call", parts)
-    ]
-    return json.dumps(calls, ensure_ascii=False) if calls else None
 
-
-def reasoning_of_parts(parts: object) -> str | None:
-    """What a model thought before it answered; None where it does not say."""
-    texts = [str(part.get("content") or "") for part in _of_type("reasoning", parts)]
-    return "\n".join([text for text in texts if text]) or None
-
-
-def _of_type(kind: str, parts: object) -> list[dict[str, Any]]:
-    return [part for part in _objects(parts) if part.get("type") == kind]
+def _tool_call(part: Mapping[str, Any]) -> dict[str, Any]:
+    call = {key: part.get(key) for key in ("name", "arguments", "id")}
+    return {**call, "error": part["error"]} if part.get("error") else call
 
 
 def _objects(parts: object) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ PointKind: TypeAlias = Literal[
     "text", "agent_action", "agent_finish", "retry", "custom_event", "interrupt", "resume"
 ]
 Metric: TypeAlias = "float | int | str"
-_NO_METRICS: Final[Mapping[str, Metric]] = MappingProxyType({})
+NO_METRICS: Final[Mapping[str, Metric]] = MappingProxyType({})
 
 
 class Usage(NamedTuple):
@@ -38,7 +38,7 @@ class Generation(NamedTuple):
     text: str | None = None
     finish_reason: str | None = None
     logprobs: str | None = None
-    readability: Mapping[str, Metric] = _NO_METRICS
+    readability: Mapping[str, Metric] = NO_METRICS
     tool_calls: str | None = None
     reasoning: str | None = None
 

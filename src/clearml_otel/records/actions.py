@@ -5,14 +5,15 @@ The names, counters and key order of each record are those of the page's printed
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
 from clearml_otel.conventions import Generation, Point, Run, Usage
-from clearml_otel.records.columns import metric_column
+from clearml_otel.records.columns import METRIC_NAMES, metric_column
 
 Cell: TypeAlias = "str | int | float | None"
-Fields: TypeAlias = Mapping[str, Cell]
+Fields: TypeAlias = "dict[str, Cell]"
+Counts: TypeAlias = "Mapping[str, int]"
 
 _POINT_COUNTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "text": ("text_ctr",),
@@ -29,6 +30,11 @@ _OUTPUT_COLUMNS: Final[Mapping[str, str]] = {
     "tool": "output",
     "retriever": "documents",
 }
+_INPUT_COLUMNS: Final[Mapping[str, str]] = {
+    "llm": "prompts",
+    "chain": "input",
+    "retriever": "query",
+}
 _STARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "llm": ("starts", "llm_starts"),
     "chain": ("starts", "chain_starts"),
@@ -41,148 +47,170 @@ _ENDS: Final[Mapping[str, tuple[str, ...]]] = {
     "tool": ("ends", "tool_ends"),
     "retriever": ("ends",),
 }
+_UNKNOWN: Final = Usage()
 
 
 class Action(NamedTuple):
-    """One callback, with where it stands in time and what its record will say.
+    """One callback, with where it stands in time.
 
     Args:
-        name: such as ``on_llm_start``.
         run: the run it belongs to.
         phase: ``start``, ``point`` or ``end``.
         time_ns: nanoseconds since the epoch.
-        process: whose sequence number it is.
         seq: the process-wide number of the callback; None on foreign spans.
-        raises: the counters that it raises by one, besides ``step``.
-        rows: the record's fields before and after the counters; one pair a generation.
-        group: actions of one ``generate`` call share it, and one step.
-        streamed: how many streamed tokens it adds to ``llm_streams``.
+        point: what a callback without duration says.
+        usage: of an end, the tokens of the whole ``generate`` call that the run is part of.
     """
 
-    name: str
     run: Run
     phase: str
     time_ns: int
-    process: str
     seq: int | None
-    raises: tuple[str, ...]
-    rows: tuple[tuple[Fields, Fields], ...]
-    group: tuple[str, str] | None = None
-    streamed: int = 0
+    point: Point | None = None
+    usage: Usage = _UNKNOWN
+
+    @property
+    def group(self) -> tuple[str, str] | None:
+        """Actions of one ``generate`` call share it, and one step."""
+        run = self.run
+        if run.batch_size <= 1 or not run.batch_id or self.phase == "point":
+            return None
+        # a run that failed has no end in common with others
+        return None if self.phase == "end" and run.failed else (run.batch_id, self.phase)
+
+    @property
+    def raises(self) -> tuple[str, ...]:
+        """The counters that it raises by one, besides ``step``."""
+        if self.point is not None:
+            return _POINT_COUNTERS[self.point.kind]
+        if self.phase == "start":
+            return _STARTS[self.run.kind]
+        return ("errors",) if self.run.failed else _ENDS[self.run.kind]
+
+    def records(self, counts: Counts) -> list[Fields]:
+        """Its records in the page's key order: of a model's end one a generation.
+
+        Args:
+            counts: the counters, raised.
+        """
+        run = self.run
+        if self.point is not None:
+            return [_point_record(self.point, counts)]
+        if self.phase == "start":
+            return [_start_record(run, counts)]
+        if run.error_type is not None:
+            return [_error_record(run, counts)]
+        if run.kind == "llm":
+            return [_generation_record(run, item, self.usage, counts) for item in run.generations]
+        return [_end_record(run, counts)]
 
 
-def actions_of(run: Run, call_usage: Usage) -> list[Action]:
+def actions_of(run: Run, call_usage: Usage) -> Iterator[Action]:
     """Every action of a run, in the run's own order.
 
     Args:
         run: the run.
         call_usage: the tokens of the whole ``generate`` call that the run is part of.
     """
-    actions = [start_action(run)] if run.has_start else []
-    actions.extend(point_action(run, point) for point in run.points)
+    if run.has_start:
+        yield start_action(run)
+    for point in run.points:
+        yield point_action(run, point)
     if run.has_end and run.span.end_time_ns is not None:
-        actions.append(end_action(run, call_usage))
-    return actions
+        yield end_action(run, call_usage)
 
 
 def start_action(run: Run) -> Action:
     """The ``on_…_start`` of a run."""
-    head: dict[str, Cell] = {"name": run.name}
-    tail: Fields = {}
-    if run.kind == "llm":
-        tail = _if_told("prompts", run.prompts)
-    elif run.kind == "chain":
-        tail = _if_told("input", run.input)
-    elif run.kind == "retriever":
-        tail = _if_told("query", run.input)
-    else:
-        head = {"input_str": run.input, "name": run.name, "description": run.description}
-    return Action(
-        name=f"on_{run.kind}_start",
-        run=run,
-        phase="start",
-        time_ns=run.span.start_time_ns,
-        process=run.process,
-        seq=run.start_seq,
-        raises=_STARTS[run.kind],
-        rows=((head, tail),),
-        group=_group(run, "start"),
-    )
+    return Action(run, "start", run.span.start_time_ns, run.start_seq)
 
 
 def point_action(run: Run, point: Point) -> Action:
-    """The record of a callback without duration."""
-    return Action(
-        name=f"on_{point.kind}",
-        run=run,
-        phase="point",
-        time_ns=point.time_ns,
-        process=run.process,
-        seq=point.seq,
-        raises=_POINT_COUNTERS[point.kind],
-        rows=((_present(point.fields), {}),),
-    )
+    """The action of a callback without duration."""
+    return Action(run, "point", point.time_ns, point.seq, point)
 
 
 def end_action(run: Run, call_usage: Usage) -> Action:
     """The ``on_…_end`` or ``on_…_error`` of a run."""
-    if run.failed:
-        error = {"error_type": run.error_type, "error_message": run.error_message}
-        tail: Fields = {**error, **_streaming(run)}
-        rows: tuple[tuple[Fields, Fields], ...] = (({"name": run.name}, tail),)
-    elif run.kind == "llm":
-        rows = tuple([_generation_row(run, item, call_usage) for item in run.generations])
-    else:
-        output: Fields = {_OUTPUT_COLUMNS[run.kind]: run.output}
-        rows = ((output, _if_told("artifact", run.artifact)),)
-    return Action(
-        name=f"on_{run.kind}_error" if run.failed else f"on_{run.kind}_end",
-        run=run,
-        phase="end",
-        time_ns=run.span.end_time_ns or run.span.start_time_ns,
-        process=run.process,
-        seq=run.end_seq,
-        raises=("errors",) if run.failed else _ENDS[run.kind],
-        rows=rows,
-        group=None if run.failed else _group(run, "end"),
-        streamed=run.stream_tokens,
-    )
+    span = run.span
+    ended = span.end_time_ns or span.start_time_ns
+    return Action(run, "end", ended, run.end_seq, usage=call_usage)
 
 
-def _generation_row(run: Run, generation: Generation, usage: Usage) -> tuple[Fields, Fields]:
-    head: dict[str, Cell] = {
+def _start_record(run: Run, counts: Counts) -> Fields:
+    action = f"on_{run.kind}_start"
+    if run.kind == "tool":
+        return {
+            "action": action,
+            "input_str": run.input,
+            "name": run.name,
+            "description": run.description,
+            **counts,
+        }
+    record: Fields = {"action": action, "name": run.name, **counts}
+    asked = run.prompts if run.kind == "llm" else run.input
+    if asked is not None:
+        record[_INPUT_COLUMNS[run.kind]] = asked
+    return record
+
+
+def _point_record(point: Point, counts: Counts) -> Fields:
+    record: Fields = {"action": f"on_{point.kind}"}
+    record.update({column: cell for column, cell in point.fields.items() if cell is not None})
+    record.update(counts)
+    return record
+
+
+def _error_record(run: Run, counts: Counts) -> Fields:
+    record: Fields = {
+        "action": f"on_{run.kind}_error",
+        "name": run.name,
+        **counts,
+        "error_type": run.error_type,
+        "error_message": run.error_message,
+    }
+    return _with_streaming(record, run)
+
+
+def _end_record(run: Run, counts: Counts) -> Fields:
+    record: Fields = {
+        "action": f"on_{run.kind}_end",
+        _OUTPUT_COLUMNS[run.kind]: run.output,
+        **counts,
+    }
+    if run.artifact is not None:
+        record["artifact"] = run.artifact
+    return record
+
+
+def _generation_record(run: Run, generation: Generation, usage: Usage, counts: Counts) -> Fields:
+    record: Fields = {
+        "action": "on_llm_end",
         "token_usage_prompt_tokens": usage.input_tokens,
         "token_usage_completion_tokens": usage.output_tokens,
         "token_usage_total_tokens": usage.total_tokens,
         "model_name": run.model,
-    }
-    tail: dict[str, Cell] = {
+        **counts,
         "text": generation.text,
         "generation_info_finish_reason": generation.finish_reason,
         "generation_info_logprobs": generation.logprobs,
-        **{metric_column(name): value for name, value in generation.readability.items()},
-        **_if_told("tool_calls", generation.tool_calls),
-        **_if_told("reasoning", generation.reasoning),
-        **_streaming(run),
     }
-    return head, tail
+    metrics = generation.readability
+    if metrics.keys() <= METRIC_NAMES:
+        record.update(metrics)
+    else:
+        record.update({metric_column(name): value for name, value in metrics.items()})
+    if generation.tool_calls is not None:
+        record["tool_calls"] = generation.tool_calls
+    if generation.reasoning is not None:
+        record["reasoning"] = generation.reasoning
+    return _with_streaming(record, run)
 
 
-def _streaming(run: Run) -> Fields:
-    """What there is to say of an answer that came in tokens."""
-    if not run.stream_tokens:
-        return {}
-    first = run.time_to_first_chunk_s
-    return {"stream_tokens": run.stream_tokens, **_if_told("time_to_first_token_s", first)}
-
-
-def _group(run: Run, phase: str) -> tuple[str, str] | None:
-    return (run.batch_id, phase) if run.batch_id and run.batch_size > 1 else None
-
-
-def _if_told(column: str, cell: Cell) -> Fields:
-    return {} if cell is None else {column: cell}
-
-
-def _present(fields: Fields) -> Fields:
-    return {key: value for key, value in fields.items() if value is not None}
+def _with_streaming(record: Fields, run: Run) -> Fields:
+    """The record with what there is to say of an answer that came in tokens."""
+    if run.stream_tokens:
+        record["stream_tokens"] = run.stream_tokens
+        if run.time_to_first_chunk_s is not None:
+            record["time_to_first_token_s"] = run.time_to_first_chunk_s
+    return record

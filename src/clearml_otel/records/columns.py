@@ -6,6 +6,7 @@ The page is LangChain's "ClearML Integration" page of March 2023: its action tab
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Final
 
 from clearml_otel.readability import METRICS
@@ -96,14 +97,15 @@ RUNS: Final = (
     "readability",
     "lost",
 )
+METRIC_NAMES: Final = frozenset(METRICS)
 _RANK: Final = {column: rank for rank, column in enumerate(ACTION)}
 
 
 def metric_column(name: str) -> str:
     """The column of a metric; one of the user's own that is called as another column is told so."""
-    return f"readability.{name}" if name in _RANK and name not in METRICS else name
+    return f"readability.{name}" if name in _RANK and name not in METRIC_NAMES else name
 
 
-def in_page_order(found: set[str]) -> tuple[str, ...]:
+def in_page_order(found: Set[str]) -> tuple[str, ...]:
     """The action columns that occur, in the page's order; unknown ones last, by name."""
     return tuple(sorted(found, key=lambda column: (_RANK.get(column, len(_RANK)), column)))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from clearml_otel.records.actions import Action, Cell
+from clearml_otel.records.actions import Action, Fields
 from clearml_otel.records.columns import COUNTERS
 
 
-class ActionRecord(NamedTuple):
-    """One row of the action table: its fields in the page's key order, and its run."""
+class Counted(NamedTuple):
+    """An action with its step and its records: of a model's end one a generation."""
 
     action: Action
     step: int
-    fields: dict[str, Cell]
+    records: list[Fields]
 
 
 class Counters:
@@ -23,21 +23,18 @@ class Counters:
     def __init__(self) -> None:
         self._values: dict[str, int] = dict.fromkeys(COUNTERS, 0)
 
-    def count(self, group: Iterable[Action]) -> Iterator[ActionRecord]:
+    def count(self, group: Sequence[Action]) -> list[Counted]:
         """Raise the counters once for actions that share a step, and make their records.
 
         Args:
             group: one action, or all the starts (or ends) of one ``generate`` call.
         """
-        members = list(group)
         values = self._values
-        values["step"] += 1
-        for counter in members[0].raises:
+        values["step"] = step = values["step"] + 1
+        for counter in group[0].raises:
             values[counter] += 1
-        for action in members:
-            # tokens have no rows of their own: the answer's row says how many there were
-            values["llm_streams"] += action.streamed
-        for action in members:
-            for head, tail in action.rows:
-                fields: dict[str, Cell] = {"action": action.name, **head, **values, **tail}
-                yield ActionRecord(action, values["step"], fields)
+        for action in group:
+            if action.phase == "end":
+                # tokens have no rows of their own: the answer's row says how many there were
+                values["llm_streams"] += action.run.stream_tokens
+        return [Counted(action, step, action.records(values)) for action in group]

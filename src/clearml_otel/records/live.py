@@ -72,8 +72,8 @@ class LiveRecords:
         if len(members) > 1 and members[0].phase == "end":
             usage = _call_usage([member.run for member in members])
             members = [end_action(member.run, usage) for member in members]
-        for record in self._counters.count(members):
-            yield record.fields
+        for counted in self._counters.count(members):
+            yield from counted.records
 
 
 def _call_usage(runs: list[Run]) -> Usage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final
 
@@ -81,8 +82,12 @@ def _lost(run: Run) -> str | None:
 
 def _iso(time_ns: int) -> str:
     seconds, nanoseconds = divmod(time_ns, 1_000_000_000)
-    moment = datetime.fromtimestamp(seconds, timezone.utc).replace(tzinfo=None)
-    return f"{moment.isoformat()}.{nanoseconds // 1000:06d}Z"
+    return f"{_iso_second(seconds)}.{nanoseconds // 1000:06d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _iso_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).replace(tzinfo=None).isoformat()
 
 
 def _seconds(start_ns: int, end_ns: int | None) -> float | None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from itertools import chain
+from operator import itemgetter
+from typing import Any, Final, TypeAlias
 
 from clearml_otel.conventions import Run, Usage, read_runs
 from clearml_otel.records import columns
 from clearml_otel.records.actions import Cell, actions_of
-from clearml_otel.records.counting import ActionRecord, Counters
+from clearml_otel.records.counting import Counted, Counters
 from clearml_otel.records.ordering import ordered_groups
 from clearml_otel.records.runs import run_row
 from clearml_otel.spans import SpanRecord
 
-Call: TypeAlias = "str | tuple[str, str]"
-"""What identifies a ``generate`` call: its batch, or its only run's span."""
+Row: TypeAlias = "tuple[Cell, ...]"
+Names: TypeAlias = "tuple[str, ...]"
 _UNKNOWN: Final = Usage()
 
 
@@ -35,13 +37,22 @@ class SessionTables:
         actions: the action records, columns in the page's order.
         session: one row a prompt and answer, the page's 24 columns.
         runs: one row a run; its steps join it to the other two.
-        records: the action records as the page prints them, keys in its order.
+        keys: of each action record, in the order in which the page prints them.
     """
 
     actions: Table
     session: Table
     runs: Table
-    records: tuple[dict[str, Cell], ...]
+    keys: tuple[Names, ...]
+
+    @property
+    def records(self) -> tuple[dict[str, Cell], ...]:
+        """The action records as the page prints them; made anew, for they take much memory."""
+        places = {name: place for place, name in enumerate(self.actions.columns)}
+        return tuple(
+            {key: row[places[key]] for key in keys}
+            for keys, row in zip(self.keys, self.actions.rows, strict=True)
+        )
 
 
 def build_tables(spans: Iterable[SpanRecord]) -> SessionTables:
@@ -52,15 +63,19 @@ def build_tables(spans: Iterable[SpanRecord]) -> SessionTables:
             are no runs make no rows.
     """
     runs = read_runs(_once(spans))
-    usages = _call_usages(runs)
-    actions = [action for run in runs for action in actions_of(run, usages[_call(run)])]
+    usages = _CallUsages(runs)
+    actions = [action for run in runs for action in actions_of(run, usages.of(run))]
     counters = Counters()
-    records = [record for group in ordered_groups(actions) for record in counters.count(group)]
+    found = _Found()
+    for group in ordered_groups(actions):
+        for counted in counters.count(group):
+            found.add(counted)
+    table = found.action_table()
     return SessionTables(
-        actions=_action_table(records),
-        session=_session_table(records, usages),
-        runs=_runs_table(runs, records),
-        records=tuple(record.fields for record in records),
+        actions=table,
+        session=_session_table(found, table, usages),
+        runs=_runs_table(runs, found),
+        keys=tuple(found.keys),
     )
 
 
@@ -79,22 +94,24 @@ def _knowledge(span: SpanRecord) -> tuple[int, int, str]:
     return span.end_time_ns or 0, len(span.attributes), repr(span.attributes)
 
 
-def _call(run: Run) -> Call:
-    return run.batch_id or (run.span.trace_id, run.span.span_id)
-
-
-def _call_usages(runs: Iterable[Run]) -> dict[Call, Usage]:
+class _CallUsages:
     """The tokens of each ``generate`` call.
 
     LangChain gives the usage of a completion call to its first prompt's run only; the page shows
     it on every row of the call. Chat runs have usages of their own, which add up.
     """
-    totals: dict[Call, Usage] = {}
-    for run in runs:
-        call = _call(run)
-        known = totals.get(call)
-        totals[call] = run.usage if known is None else sum_usage(known, run.usage)
-    return totals
+
+    def __init__(self, runs: Iterable[Run]) -> None:
+        self._of_batch: dict[str, Usage] = {}
+        for run in runs:
+            if run.batch_id:
+                known = self._of_batch.get(run.batch_id)
+                usage = run.usage if known is None else sum_usage(known, run.usage)
+                self._of_batch[run.batch_id] = usage
+
+    def of(self, run: Run) -> Usage:
+        """The tokens of the call that the run is part of."""
+        return self._of_batch[run.batch_id] if run.batch_id else run.usage
 
 
 def sum_usage(left: Usage, right: Usage) -> Usage:
@@ -110,84 +127,120 @@ def _add(left: int | None, right: int | None) -> int | None:
     return right if left is None else left if right is None else left + right
 
 
-def _action_table(records: Sequence[ActionRecord]) -> Table:
-    found: set[str] = set()
-    for record in records:
-        found.update(record.fields)
-    names = columns.in_page_order(found or {"action", *columns.COUNTERS})
-    return Table(names, tuple([tuple(map(record.fields.get, names)) for record in records]))
+class _Found:
+    """What all tables need of the records, which are let go of one by one.
+
+    A row holds a record's cells in the record's own order until all columns are known.
+    """
+
+    def __init__(self) -> None:
+        self.keys: list[Names] = []
+        self.runs: dict[int, Run] = {}
+        self.starts: dict[int, int] = {}
+        self.ends: dict[int, int] = {}
+        self.answers: dict[int, range] = {}
+        self._rows: list[Row] = []
+        self._known_keys: dict[Names, Names] = {}
+
+    def add(self, counted: Counted) -> None:
+        """Take the records of the next action."""
+        action, step, records = counted
+        run = action.run
+        key = id(run)
+        self.runs[key] = run
+        if action.phase == "start":
+            self.starts[key] = step
+        elif action.phase == "end":
+            self.ends[key] = step
+            if run.kind == "llm":
+                self.answers[key] = range(len(self._rows), len(self._rows) + len(records))
+        for record in records:
+            keys = tuple(record)
+            self.keys.append(self._known_keys.setdefault(keys, keys))
+            self._rows.append(tuple(record.values()))
+
+    def action_table(self) -> Table:
+        """The action table; to be asked for once."""
+        found = set(chain.from_iterable(self._known_keys))
+        names = columns.in_page_order(found or {"action", *columns.COUNTERS})
+        arranged = {keys: _arranged(keys, names) for keys in self._known_keys}
+        rows = self._rows
+        for place, keys in enumerate(self.keys):
+            rows[place] = arranged[keys]((*rows[place], None))
+        return Table(names, tuple(rows))
 
 
-def _session_table(records: Sequence[ActionRecord], usages: dict[Call, Usage]) -> Table:
+def _arranged(keys: Sequence[str], names: Iterable[str]) -> Callable[[Row], Row]:
+    """Gives the cells of ``names`` from a row of the cells of ``keys`` and, last, of a missing one.
+
+    ``names`` are two at least.
+    """
+    places = {name: place for place, name in enumerate(keys)}
+    getter: Any = itemgetter(*[places.get(name, len(keys)) for name in names])
+    return getter
+
+
+def _session_table(found: _Found, actions: Table, usages: _CallUsages) -> Table:
     """Prompts beside their answers, paired by run and in the order of the prompts."""
-    ends: dict[int, list[ActionRecord]] = {}
-    for record in records:
-        if record.action.phase == "end":
-            ends.setdefault(id(record.action.run), []).append(record)
-    own = _own_metrics(records)
-    metrics = (*columns.METRICS, *own)
-    rows: list[tuple[Cell, ...]] = []
-    for start in records:
-        if start.action.name == "on_llm_start":
-            answers: Sequence[ActionRecord | None] = ends.pop(id(start.action.run), []) or [None]
-            rows += [_session_row(start, answer, usages, metrics) for answer in answers]
-    # answers whose start LangChain never sent still get their row
-    rows += [
-        _session_row(None, answer, usages, metrics)
-        for left in ends.values()
-        for answer in left
-        if answer.action.run.kind == "llm"
-    ]
+    own = _own_metrics(found.runs.values())
+    cells_of = _arranged(actions.columns, ("text", *columns.METRICS, *own))
+    # answers whose start LangChain never sent still get their row, after all prompts
+    keys = [key for key in found.starts if found.runs[key].kind == "llm"]
+    keys += [key for key in found.answers if key not in found.starts]
+    rows: list[Row] = []
+    for key in keys:
+        run, step, end = found.runs[key], found.starts.get(key), found.ends.get(key)
+        if end is None:
+            nothing = cells_of((None,) * (len(actions.columns) + 1))
+            rows.append(_session_row(run, step, end, _UNKNOWN, nothing))
+            continue
+        usage = usages.of(run)
+        for place in found.answers[key]:
+            cells = cells_of((*actions.rows[place], None))
+            rows.append(_session_row(run, step, end, usage, cells))
     return Table((*columns.SESSION, *own), tuple(rows))
 
 
-def _own_metrics(records: Iterable[ActionRecord]) -> list[str]:
+def _own_metrics(runs: Iterable[Run]) -> list[str]:
     """The columns of metrics that the application registered."""
     found: set[str] = set()
-    for record in records:
-        for generation in record.action.run.generations:
-            found.update(generation.readability)
-    return sorted(set(map(columns.metric_column, found)) - set(columns.METRICS))
+    for run in runs:
+        for generation in run.generations:
+            if not generation.readability.keys() <= columns.METRIC_NAMES:
+                found.update(generation.readability)
+    return sorted(set(map(columns.metric_column, found)) - columns.METRIC_NAMES)
 
 
 def _session_row(
-    start: ActionRecord | None,
-    answer: ActionRecord | None,
-    usages: dict[Call, Usage],
-    metrics: Sequence[str],
-) -> tuple[Cell, ...]:
-    """The cells of :data:`~clearml_otel.records.columns.SESSION`, and of own metrics."""
-    known = start or answer
-    run = known.action.run if known else None
-    usage = usages[_call(run)] if run and answer else _UNKNOWN
-    answered = answer.fields if answer else {}
+    run: Run, start: int | None, end: int | None, usage: Usage, answered: Sequence[Cell]
+) -> Row:
+    """The cells of :data:`~clearml_otel.records.columns.SESSION`, and of own metrics.
+
+    Args:
+        run: whose prompt and answer it is.
+        start: the step of the prompt's record.
+        end: the step of the answer's record.
+        usage: of the whole ``generate`` call.
+        answered: the answer's text and its metrics.
+    """
+    text, *metrics = answered
     return (
-        start.step if start else None,
-        run.prompts if run else None,
-        run.name if run else None,
-        answer.step if answer else None,
-        answered.get("text"),
+        start,
+        run.prompts,
+        run.name,
+        end,
+        text,
         usage.total_tokens,
         usage.input_tokens,
         usage.output_tokens,
-        *map(answered.get, metrics),
+        *metrics,
     )
 
 
-def _runs_table(runs: Iterable[Run], records: Sequence[ActionRecord]) -> Table:
-    ordered: dict[int, Run] = {}
-    starts: dict[int, int] = {}
-    ends: dict[int, int] = {}
-    for record in records:
-        action = record.action
-        key = id(action.run)
-        ordered.setdefault(key, action.run)
-        if action.phase == "start":
-            starts[key] = record.step
-        elif action.phase == "end":
-            ends[key] = record.step
-    for run in runs:
-        # runs without a record stand last
-        ordered.setdefault(id(run), run)
-    rows = [run_row(run, starts.get(key), ends.get(key)) for key, run in ordered.items()]
+def _runs_table(runs: Iterable[Run], found: _Found) -> Table:
+    # runs without a record stand last
+    ordered = {**found.runs, **{id(run): run for run in runs}}
+    rows = [
+        run_row(run, found.starts.get(key), found.ends.get(key)) for key, run in ordered.items()
+    ]
     return Table(columns.RUNS, tuple(rows))

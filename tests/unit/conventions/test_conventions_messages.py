@@ -13,7 +13,7 @@ from langchain_core.messages import (
     get_buffer_string,
 )
 
-from clearml_otel.conventions.messages import prompt_text, text_of_parts
+from clearml_otel.conventions.messages import Said, prompt_text, said_in
 from support.message_json import input_messages
 
 
@@ -81,8 +81,34 @@ def test_prompts_of_any_shape(messages: object, wanted: str | None) -> None:
     assert prompt_text(messages, chat=True) == wanted
 
 
-def test_an_answers_text_is_its_text_parts() -> None:
-    parts = [text("a"), {"type": "reasoning", "content": "hm"}, {"type": "tool_call"}, text("b")]
-    assert text_of_parts(parts) == "ab"
-    assert text_of_parts(None) is None
-    assert text_of_parts([]) == ""
+def test_an_answer_is_its_text_its_thoughts_and_its_calls() -> None:
+    parts = [
+        text("a"),
+        {"type": "reasoning", "content": "hm"},
+        {"type": "tool_call", "name": "f", "arguments": {"é": 1}, "id": "1"},
+        {"type": "tool_call", "name": "f", "arguments": "{", "error": "no JSON"},
+        {"type": "reasoning"},
+        {"type": "reasoning", "content": "so"},
+        "no part",
+        text("b"),
+    ]
+    calls = (
+        '[{"name": "f", "arguments": {"é": 1}, "id": "1"}, '
+        '{"name": "f", "arguments": "{", "id": null, "error": "no JSON"}]'
+    )
+    assert said_in(parts) == Said("ab", calls, "hm\nso")
+
+
+@pytest.mark.parametrize(
+    ("parts", "wanted"),
+    [
+        (None, Said(None)),
+        ("text", Said(None)),
+        ([], Said("")),
+        ([text("a"), text("")], Said("a")),
+        ([{"type": "reasoning"}], Said("")),
+    ],
+    ids=repr,
+)
+def test_answers_that_say_little(parts: object, wanted: Said) -> None:
+    assert said_in(parts) == wanted
