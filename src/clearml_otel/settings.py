@@ -85,8 +85,8 @@ class Settings:
         request_timeout_s: seconds that each answer of the ClearML server is waited for.
         flush_timeout_s: seconds that a flush waits for ClearML before it goes on in the background.
         shutdown_timeout_s: seconds that the end of the program waits for ClearML.
-        max_buffered_spans: spans of a session before its tables are published as they are and a
-            new part of it begins.
+        max_buffered_spans: spans before the sessions' tables are published as they are and new
+            parts of them begin.
         spool: keep finished spans on disk until ClearML has them, so that a killed process or a
             server that is down loses none.
         spool_folder: where; the platform's folder of program states by default.
@@ -98,7 +98,8 @@ class Settings:
         trace_quiet_s: the same where open spans cannot be counted, after the trace's entry ended.
         trace_idle_s: seconds without a new span after which a trace that has no end is published.
         checkpoint_s: seconds after which a trace that goes on is published as it is.
-        late_window_s: seconds for which a span that comes late makes a new revision of its trace.
+        late_window_s: seconds for which a span that comes late makes a new revision of its trace;
+            one that comes later still, and has no place in it any more, is listed.
         max_span_age_s: seconds after which an open span is given up as abandoned; 0 for never.
     """
 

@@ -14,9 +14,9 @@ import heapq
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from opentelemetry.trace import format_span_id, format_trace_id
 
@@ -26,16 +26,24 @@ from clearml_otel.pipeline.publisher import View
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
+_Note = TypeVar("_Note", str, None)
+
 COMPLETE: Final = "complete"
 QUIET: Final = "quiet"
 IDLE: Final = "idle"
 CHECKPOINT: Final = "checkpoint"
 PRESSURE: Final = "pressure"
 ABANDONED: Final = "abandoned"
+FULL: Final = "full"
+"""Why a session is published before it has ended: it has become too large for one."""
+
+_BEGUN: Final = "it began in another series"
+_GOES_ON: Final = "full: it goes on in another series"
 
 MOST_OPEN: Final = 50_000
 _MOST_SEALED: Final = 100_000
 _MOST_ABANDONED: Final = 1_000
+_MOST_NOTED: Final = 10_000
 _NEVER: Final = float("inf")
 
 
@@ -78,11 +86,18 @@ class _Trace:
     late: bool = False
     entry_ended: bool = False
     unsettled: int = 0
+    spans: int = 0
+    split: bool = False
     settled_at: float = -1.0
     queued: float = _NEVER
     open: dict[int, tuple[ReadableSpan, float]] = field(
         default_factory=dict[int, "tuple[ReadableSpan, float]"]
     )
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether more of it is to come, as far as can be seen."""
+        return bool(self.open) or not self.entry_ended
 
 
 class Assembler:
@@ -103,8 +118,12 @@ class Assembler:
         self._lock = threading.Lock()
         self._traces: dict[int, _Trace] = {}
         self._deadlines: list[tuple[float, int]] = []
-        self._sealed: OrderedDict[int, tuple[int, float]] = OrderedDict()
+        self._sealed: OrderedDict[int, tuple[int, float, bool]] = OrderedDict()
+        self._part_began = clock()
+        # of traces that are settled, in the current part
         self._abandoned: deque[OpenSpan] = deque(maxlen=_MOST_ABANDONED)
+        self._incomplete: OrderedDict[int, str] = OrderedDict()
+        self._late: OrderedDict[int, None] = OrderedDict()
         self.counts = Counts()
 
     @property
@@ -141,6 +160,7 @@ class Assembler:
                 trace.entry_ended = True
             if context.trace_flags.sampled:
                 trace.unsettled += 1
+                trace.spans += 1
                 trace.last = now
                 self.counts.late_spans += trace.late
             if trace.unsettled == 1 or not trace.open:
@@ -154,8 +174,12 @@ class Assembler:
             del self._traces[trace_id]
 
     def _begin(self, trace_id: int, now: float) -> _Trace:
-        revision, _ = self._sealed.pop(trace_id, (0, 0.0))
+        revision, sealed_at, split = self._sealed.pop(trace_id, (0, now, False))
         trace = self._traces[trace_id] = _Trace(now, now, revision, late=revision > 0)
+        if revision:
+            trace.split = split or sealed_at <= self._part_began
+            if sealed_at + self._times.late_window <= now:
+                _note(self._late, trace_id, None)
         soonest = self._times.grace if self._counted else self._times.quiet
         self._queue(trace_id, trace, now + soonest)
         return trace
@@ -186,7 +210,7 @@ class Assembler:
             while len(self._traces) > MOST_OPEN:
                 trace_id, trace = next(iter(self._traces.items()))
                 settled.append(self._settle(trace_id, trace, PRESSURE, now))
-            self._forget_sealed(now)
+            self._forget_sealed()
         return settled
 
     def next_due(self) -> float:
@@ -198,28 +222,60 @@ class Assembler:
         """What a publication that nobody asked for holds: settled traces only."""
         with self._lock:
             left_out = {id_ for id_, trace in self._traces.items() if not trace.revision}
-            waiting = [
-                each
-                for id_, trace in self._traces.items()
-                if trace.revision
-                for each in self._open_spans(id_, trace, CHECKPOINT)
-            ]
-            return View(frozenset(map(format_trace_id, left_out)), [*self._abandoned, *waiting])
+            return self._view(CHECKPOINT, left_out)
 
-    def whole_view(self, reason: str) -> View:
-        """What a publication that was asked for holds: everything."""
+    def whole_view(self, reason: str, left_out: Collection[str] = ()) -> View:
+        """What a publication that was asked for holds: everything but what is left out."""
         with self._lock:
-            waiting = [
-                each
-                for id_, trace in self._traces.items()
-                for each in self._open_spans(id_, trace, reason)
-            ]
-            return View((), [*self._abandoned, *waiting])
+            return self._view(reason, {int(each, 16) for each in left_out})
 
-    def part_ended(self) -> None:
-        """What is published from now on is another part."""
+    def _view(self, reason: str, left_out: Collection[int]) -> View:
+        open_spans = [each for each in self._abandoned if int(each.trace_id, 16) not in left_out]
+        incomplete = dict(self._incomplete)
+        for trace_id, trace in self._traces.items():
+            if trace_id not in left_out:
+                open_spans += self._open_spans(trace_id, trace, reason)
+                if why := _why_incomplete(trace, reason):
+                    incomplete[trace_id] = why
+        return View(
+            frozenset(map(format_trace_id, left_out)),
+            open_spans,
+            {format_trace_id(trace_id): why for trace_id, why in incomplete.items()},
+            frozenset(map(format_trace_id, self._late)),
+        )
+
+    def carried(self, most: int) -> tuple[frozenset[str], int]:
+        """The traces that go on in the next part with all there is of them: the smallest open ones.
+
+        Args:
+            most: the spans that they may have together.
+
+        Returns:
+            Their ids, and their spans together.
+        """
+        found: list[int] = []
+        total = 0
         with self._lock:
+            goes_on = [each for each in self._traces.items() if each[1].goes_on]
+            for trace_id, trace in sorted(goes_on, key=lambda item: item[1].spans):
+                if total + trace.spans > most:
+                    break
+                total += trace.spans
+                found.append(trace_id)
+        return frozenset(map(format_trace_id, found)), total
+
+    def part_ended(self, carried: Collection[str] = ()) -> None:
+        """What is published from now on is another part, in which these traces are whole."""
+        going = {int(each, 16) for each in carried}
+        with self._lock:
+            self._part_began = self._clock()
+            kept = [each for each in self._abandoned if each.trace_id in carried]
             self._abandoned.clear()
+            self._abandoned.extend(kept)
+            self._incomplete.clear()
+            for trace_id, trace in self._traces.items():
+                if trace_id not in going and trace.spans:
+                    trace.split, trace.spans = True, 0
 
     def _deadline(self, trace: _Trace) -> tuple[float, str]:
         """When a trace is settled next, and by which rule."""
@@ -248,7 +304,11 @@ class Assembler:
             self._abandon(trace_id, trace, now)
         if reason in {COMPLETE, QUIET, IDLE, PRESSURE} or not trace.open:
             del self._traces[trace_id]
-            self._sealed[trace_id] = trace.revision, now
+            self._sealed[trace_id] = trace.revision, now, trace.split
+            if why := _why_incomplete(trace, reason):
+                _note(self._incomplete, trace_id, why)
+            else:
+                self._incomplete.pop(trace_id, None)
         self.counts.revisions[reason] = self.counts.revisions.get(reason, 0) + 1
         return Settled(trace_id, trace.revision, reason, len(trace.open))
 
@@ -276,10 +336,25 @@ class Assembler:
             if (context := span.get_span_context()) is not None and context.trace_flags.sampled
         ]
 
-    def _forget_sealed(self, now: float) -> None:
+    def _forget_sealed(self) -> None:
         sealed = self._sealed
-        while sealed:
-            trace_id, (_, when) = next(iter(sealed.items()))
-            if len(sealed) <= _MOST_SEALED and when + self._times.late_window > now:
-                return
-            del sealed[trace_id]
+        while len(sealed) > _MOST_SEALED:
+            sealed.popitem(last=False)
+
+
+def _why_incomplete(trace: _Trace, reason: str) -> str:
+    """Why a trace is published though it is not known to be whole; empty where it is."""
+    why = [_BEGUN] if trace.split and trace.spans else []
+    if reason == FULL:
+        why = [_GOES_ON, *why] if trace.goes_on else why
+    elif trace.open:
+        why.insert(0, f"{reason}: {len(trace.open)} open")
+    elif reason in {IDLE, PRESSURE, ABANDONED} or not trace.entry_ended:
+        why.insert(0, reason)
+    return "; ".join(why)
+
+
+def _note(notes: OrderedDict[int, _Note], trace_id: int, note: _Note) -> None:
+    notes[trace_id] = note
+    if len(notes) > _MOST_NOTED:
+        notes.popitem(last=False)

@@ -6,14 +6,14 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from clearml_otel import lifecycle
 from clearml_otel.clearml.transport import ModelUpload, Status, Transport
 from clearml_otel.diagnostics import report
-from clearml_otel.pipeline.assembly import Assembler, Times
+from clearml_otel.pipeline.assembly import FULL, Assembler, Times
 from clearml_otel.pipeline.delivery import Delivery
 from clearml_otel.pipeline.destination import destination_of, task_descriptions
 from clearml_otel.pipeline.process_spools import spools
@@ -34,6 +34,7 @@ _WRITE_AFTER_S: Final = 0.2
 _MOST_BYTES: Final = 32_000_000
 _LONGEST_PART_S: Final = 12 * 3_600.0
 _MOST_SHARE: Final = 0.1
+_MOST_OVER: Final = 2  # times what a part may have, where the worker does not come to end it
 _REPLACES: Final = "open sessions"
 
 
@@ -157,11 +158,14 @@ class Pipeline:
                 "close the task (finish=True, provider.shutdown()) after the last run",
             )
             return
-        full = self._stream.add(span, self.settings.max_buffered_spans)
-        if self._assembler is not None and not isinstance(span, SpanRecord):
-            self._assembler.ended(span)
+        most = self.settings.max_buffered_spans
+        if self._assembler is not None:
+            most *= _MOST_OVER
+            if not isinstance(span, SpanRecord):
+                self._assembler.ended(span)
+        full = self._stream.add(span, most)
         if full is not None:
-            self._end_part(full, "the tables of the last sessions", "full")
+            self._end_part(full, "the tables of the last sessions", FULL)
 
     def unsampled(self, span: ReadableSpan) -> None:
         """A span ended that is not kept, but was counted."""
@@ -219,17 +223,34 @@ class Pipeline:
         reason: str,
         name: str | None = None,
         model: ModelUpload | None = None,
+        carried: Collection[str] = (),
     ) -> None:
         self._part_began = time.monotonic()
-        view = self._whole_view(reason)
+        view = self._whole_view(reason, carried)
         if self._assembler is not None:
-            self._assembler.part_ended()
-        self._delivery.submit(
-            self._publisher.job(what, part, ends=True, name=name, model=model, view=view)
-        )
+            self._assembler.part_ended(carried)
+        job = self._publisher.job(what, part, ends=True, name=name, model=model, view=view)
+        if carried:
+            job.steps.appendleft(lambda _: self._stream.carry(part, carried))
+        self._delivery.submit(job)
 
-    def _whole_view(self, reason: str) -> Callable[[], View]:
-        view = self._assembler.whole_view(reason) if self._assembler is not None else View()
+    def _roll_over(self) -> None:
+        """Begin a new part, in which traces that are not settled go on with all there is of them.
+
+        Those that are too large for that are in both parts, and both say so.
+        """
+        if self._assembler is None:
+            self.end_sessions(reason=FULL)
+            return
+        carried, spans = self._assembler.carried(self._stream.spans // 2)
+        part = self._stream.end_part(spans)
+        if part is not None:
+            self._end_part(part, "the tables of the last sessions", FULL, carried=carried)
+
+    def _whole_view(self, reason: str, carried: Collection[str] = ()) -> Callable[[], View]:
+        view = View()
+        if self._assembler is not None:
+            view = self._assembler.whole_view(reason, carried)
         return lambda: view
 
     def _submit_open(self, view: Callable[[], View]) -> None:
@@ -261,8 +282,9 @@ class Pipeline:
             return float("inf")
         self._stream.write()
         stale = time.monotonic() - self._part_began > _LONGEST_PART_S
-        if self._stream.bytes > _MOST_BYTES or (self._stream.spans and stale):
-            self.end_sessions(reason="full")
+        full = self._stream.spans >= self.settings.max_buffered_spans
+        if full or self._stream.bytes > _MOST_BYTES or (self._stream.spans and stale):
+            self._roll_over()
         if self._assembler is None:
             return float("inf")
         self._settle(self._assembler)

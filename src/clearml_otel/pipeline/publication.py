@@ -22,6 +22,7 @@ SESSION_ANALYSIS: Final = "Session Analysis"
 RUNS: Final = "Runs"
 MODEL_PARAMETERS: Final = "LLM"
 OPEN_SPANS: Final = "Open Spans"
+LATE_SPANS: Final = "Late Spans"
 _LINES_OF_SPANS: Final = 2_000
 
 
@@ -152,6 +153,26 @@ def open_spans_step(label: str, spans: Sequence[OpenSpan], timestamp_ms: int) ->
         for each in spans
     ]
     return _events(events.table_plots(OPEN_SPANS, label, columns, rows, timestamp_ms=timestamp_ms))
+
+
+def late_spans_step(label: str, spans: Sequence[SpanRecord], timestamp_ms: int) -> Step:
+    """Lists spans that came when what they belong below was published for good.
+
+    Their rows would look like runs without parents. They are among the session's kept spans.
+    """
+    columns = ("trace_id", "span_id", "parent_span_id", "name", "started", "ended")
+    rows = [
+        (
+            each.trace_id,
+            each.span_id,
+            each.parent_span_id,
+            each.name,
+            _iso(each.start_time_ns),
+            _iso(each.end_time_ns) if each.end_time_ns is not None else None,
+        )
+        for each in sorted(spans, key=lambda span: span.start_time_ns)
+    ]
+    return _events(events.table_plots(LATE_SPANS, label, columns, rows, timestamp_ms=timestamp_ms))
 
 
 def losses_step(label: str, losses: Mapping[str, int]) -> Step:

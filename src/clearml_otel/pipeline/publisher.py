@@ -20,6 +20,7 @@ from clearml_otel.pipeline.publication import (
     MODEL_PARAMETERS,
     OpenSpan,
     Publication,
+    late_spans_step,
     losses_step,
     model_steps,
     open_spans_step,
@@ -29,6 +30,7 @@ from clearml_otel.pipeline.spool_file import Label
 from clearml_otel.pipeline.tasks import Tasks, by_task, in_task
 from clearml_otel.pipeline.telemetry import telemetry
 from clearml_otel.pipeline.trace_links import with_trace_urls
+from clearml_otel.pipeline.trace_notes import unplaced, with_incomplete
 from clearml_otel.pipeline.visuals import Visuals
 from clearml_otel.records import SessionKey, SessionTables, build_tables, group_sessions
 from clearml_otel.records.parameters import RequestParameters
@@ -66,10 +68,14 @@ class View:
     Args:
         left_out: ids of the traces that are not whole yet.
         open_spans: spans of the other traces that have not ended.
+        incomplete: of the other traces that are not whole, why they are published all the same.
+        late: ids of traces that were published for good, and of which more has come long after.
     """
 
     left_out: Collection[str] = ()
     open_spans: Sequence[OpenSpan] = ()
+    incomplete: Mapping[str, str] = field(default_factory=dict[str, str])
+    late: Collection[str] = ()
 
 
 @dataclass(slots=True)
@@ -82,6 +88,7 @@ class _Session:
     spans: int = -1
     open_spans: bool = False
     drawn: Drawn = field(default_factory=Drawn)
+    incomplete: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class SessionPublisher:
@@ -199,15 +206,21 @@ class SessionPublisher:
                 self._keep(part, key, session)
             self._open[task, key] = session
             left = still_open.get(number, [])
-            work = _Work(session, part, key, own, model, losses, left, named)
+            work = _Work(session, part, key, own, view, model, losses, left, named)
             if work.is_news:
                 steps.append(self._session_step(job, work))
             model, losses = None, {}
         if ends:
-            self._open = {}
+            self._go_on_with_the_others(part, {(task, key) for task, key, _ in homes})
             if self.visuals is not None:
                 self.visuals.forget_sessions()
         return steps
+
+    def _go_on_with_the_others(self, part: int, ended: Collection[tuple[str, SessionKey]]) -> None:
+        """Sessions of which all goes on in the next part keep their names there."""
+        self._open = {key: each for key, each in self._open.items() if key not in ended}
+        for (_, key), session in self._open.items():
+            self._keep(part + 1, key, session)
 
     def _session_step(self, job: Job, work: _Work) -> Step:
         """Makes the tables when it is their turn, so that one session's are held at a time."""
@@ -246,7 +259,8 @@ class SessionPublisher:
             model = replace(model, name=label, file_name=f"{label}.json")
         console: Sequence[str] = ()
         try:
-            tables = with_trace_urls(build_tables(work.spans), self._settings.trace_url)
+            late = unplaced(work.spans, work.view.late)
+            tables = self._tables(work, late)
             if self._settings.stream_logs:
                 console = console_lines(tables, session.console)
         except Exception as error:  # noqa: BLE001 - the spans are still worth keeping
@@ -267,6 +281,7 @@ class SessionPublisher:
             if not job.refused:
                 telemetry.accepted(len(work.spans) - session.spans)
                 session.spans, session.open_spans = len(work.spans), bool(work.open_spans)
+                session.incomplete = work.incomplete
 
         # said before it is done: from the first event on there is something to be withdrawn
         session.spans = max(session.spans, 0)
@@ -277,6 +292,8 @@ class SessionPublisher:
         ).steps()
         if work.open_spans or session.open_spans:
             steps.append(open_spans_step(label, work.open_spans, now_ms))
+        if late:
+            steps.append(late_spans_step(label, late, now_ms))
         if work.losses:
             steps.append(losses_step(label, work.losses))
         return [*steps, done]
@@ -302,6 +319,12 @@ class SessionPublisher:
 
         return [send]
 
+    def _tables(self, work: _Work, late: Sequence[SpanRecord]) -> SessionTables:
+        ids = {(span.trace_id, span.span_id) for span in late}
+        spans = [s for s in work.spans if (s.trace_id, s.span_id) not in ids] if ids else work.spans
+        tables = with_incomplete(build_tables(spans), work.incomplete)
+        return with_trace_urls(tables, self._settings.trace_url)
+
     def _in_task(self, name: str, steps: Iterable[Step]) -> list[Step]:
         return [in_task(self._tasks, name, step) for step in steps]
 
@@ -325,16 +348,24 @@ class _Work:
     part: int
     key: SessionKey
     spans: Sequence[SpanRecord]
+    view: View
     model: ModelUpload | None
     losses: Mapping[str, int]
     open_spans: Sequence[OpenSpan]
     named: bool
 
     @property
+    def incomplete(self) -> Mapping[str, str]:
+        """What there is to say of its traces."""
+        said = self.view.incomplete
+        return {s.trace_id: said[s.trace_id] for s in self.spans if s.trace_id in said}
+
+    @property
     def is_news(self) -> bool:
         """Whether ClearML does not have just this already."""
         return (
             len(self.spans) != self.session.spans
+            or self.incomplete != self.session.incomplete
             or self.model is not None
             or bool(self.losses)
             or bool(self.open_spans)

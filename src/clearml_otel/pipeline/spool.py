@@ -12,7 +12,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from clearml_otel.diagnostics import report
 from clearml_otel.pipeline import spool_folder
@@ -21,6 +21,9 @@ from clearml_otel.pipeline.spool_file import Label, NamedPart, SpoolFile
 from clearml_otel.pipeline.telemetry import telemetry
 
 _Answer = TypeVar("_Answer")
+
+Split: TypeAlias = "tuple[tuple[bytes, int], tuple[bytes, int]]"
+"""What of a batch stays in its part and what goes to the next: encoded, and how many spans."""
 
 _MOST_IN_MEMORY: Final = 128_000_000
 _LEAST_BETWEEN_CHECKS: Final = 1_000_000
@@ -97,6 +100,16 @@ class Spool:
                 f"LOST: a part of the spool {file.path} cannot be read: {error}",
                 level=logging.ERROR,
             )
+
+    def split(self, stream: str, part: int, split: Callable[[bytes], Split | None]) -> None:
+        """Move spans of a part to the next one.
+
+        Args:
+            stream: the stream.
+            part: its part.
+            split: what of a batch stays and what goes; None where all stays.
+        """
+        self._on_both(lambda file: _split(file, stream, part, split))
 
     def lose(self, stream: str, part: int, reason: str, spans: int) -> None:
         """Note spans of a part that are lost, so that its publication says so."""
@@ -310,6 +323,14 @@ class Spool:
                 f"LOST: {spans} spans: neither ClearML nor a folder on this machine took them",
                 level=logging.ERROR,
             )
+
+
+def _split(file: SpoolFile, stream: str, part: int, split: Callable[[bytes], Split | None]) -> None:
+    last = 0
+    while (found := file.first_body(stream, part, last)) is not None:
+        _, body, last = found
+        if (shares := split(body)) is not None:
+            file.split_batch(last, *shares)
 
 
 _inherited: list[SpoolFile] = []

@@ -104,26 +104,42 @@ class SpoolFile:
     def bodies(self, stream: str, part: int) -> Iterator[tuple[int, bytes]]:
         """The batches of a part with their numbers of spans, one call of SQLite each."""
         last = 0
-        while True:
-            with guard.calls:
-                row = self._database.execute(
-                    "SELECT id, spans, body FROM batch WHERE stream = ? AND part = ? AND id > ?"
-                    " ORDER BY id LIMIT 1",
-                    (stream, part, last),
-                ).fetchone()
-            if row is None:
-                return
-            last, spans, body = row
+        while (row := self.first_body(stream, part, last)) is not None:
+            spans, body, last = row
             yield spans, body
 
-    def first_body(self, stream: str, part: int) -> tuple[int, bytes, int] | None:
-        """The oldest batch of a part: its number of spans, the batch and its id."""
+    def first_body(self, stream: str, part: int, after: int = 0) -> tuple[int, bytes, int] | None:
+        """The oldest batch of a part after another: its number of spans, the batch and its id."""
         with guard.calls:
             return self._database.execute(
-                "SELECT spans, body, id FROM batch WHERE stream = ? AND part = ?"
+                "SELECT spans, body, id FROM batch WHERE stream = ? AND part = ? AND id > ?"
                 " ORDER BY id LIMIT 1",
-                (stream, part),
+                (stream, part, after),
             ).fetchone()
+
+    def split_batch(
+        self, number: int, staying: tuple[bytes, int], going: tuple[bytes, int]
+    ) -> None:
+        """Move a share of a batch to the next part; a process killed meanwhile has not moved it.
+
+        Args:
+            number: the batch's id.
+            staying: what is left of it, and its number of spans.
+            going: likewise what is moved.
+        """
+        with self._transaction() as run:
+            run(
+                "INSERT INTO batch (stream, part, added, spans, body)"
+                " SELECT stream, part + 1, added, ?, ? FROM batch WHERE id = ?",
+                (going[1], going[0], number),
+            )
+            if staying[1]:
+                run(
+                    "UPDATE batch SET spans = ?, body = ? WHERE id = ?",
+                    (staying[1], staying[0], number),
+                )
+            else:
+                run("DELETE FROM batch WHERE id = ?", (number,))
 
     def drop_batch(self, number: int) -> None:
         """Delete a batch by its id."""

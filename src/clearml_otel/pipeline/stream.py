@@ -6,12 +6,12 @@ import os
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 
 from clearml_otel.diagnostics import report
-from clearml_otel.pipeline.span_codec import AnySpan, decoded, encode
-from clearml_otel.pipeline.spool import UNREADABLE, UNWRITABLE, Spool
+from clearml_otel.pipeline.span_codec import AnySpan, decode, decoded, encode
+from clearml_otel.pipeline.spool import UNREADABLE, UNWRITABLE, Split, Spool
 from clearml_otel.pipeline.spool_file import Label, NamedPart
 from clearml_otel.spans import SpanDecodeError, SpanRecord
 
@@ -96,10 +96,33 @@ class Stream:
         """Note spans that the current part should have."""
         self._spool.lose(self.id, self._part, reason, spans)
 
-    def end_part(self) -> int | None:
-        """Begin a new part; the number of the one that ended, None where there was nothing."""
+    def end_part(self, carried: int = 0) -> int | None:
+        """Begin a new part; the number of the one that ended, None where there was nothing.
+
+        Args:
+            carried: how many spans go on in the new part: see :meth:`carry`.
+        """
         with self._lock:
-            return self._end_part() if self._spans else None
+            part = self._end_part() if self._spans else None
+            self._spans = carried if part is not None else self._spans
+            return part
+
+    def carry(self, part: int, traces: Collection[str]) -> None:
+        """Move the spans of some traces from a part that has ended to the next one."""
+        self.write()
+
+        def split(body: bytes) -> Split | None:
+            try:
+                records = decode(body)
+            except SpanDecodeError:
+                return None  # its publication names it
+            going = [record for record in records if record.trace_id in traces]
+            staying = [record for record in records if record.trace_id not in traces]
+            if not going:
+                return None
+            return (encode(staying)[0], len(staying)), (encode(going)[0], len(going))
+
+        self._spool.split(self.id, part, split)
 
     def end_named_part(self, named: NamedPart) -> int:
         """Likewise, also where there are no spans, and keep what the flush said of it."""

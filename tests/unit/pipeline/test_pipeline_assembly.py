@@ -192,15 +192,103 @@ def test_a_late_span_makes_the_next_revision() -> None:
     assert bench.assembler.counts.late_spans == 1
 
 
-def test_after_the_window_nothing_is_known_of_a_trace() -> None:
+def test_after_the_window_a_trace_is_said_to_be_late() -> None:
     bench = Bench()
     root = bench.start("root")
     root.end()
     assert bench.after(3) == [(1, "complete", 0)]
+    bench.start("in time", root).end()
+    assert bench.after(3) == [(2, "complete", 0)]
+    assert bench.assembler.view().late == frozenset()
     bench.after(601)
     bench.start("late", root).end()
-    assert bench.after(3) == [(1, "complete", 0)]
-    assert bench.assembler.counts.late_spans == 0
+    assert bench.after(3) == [(3, "complete", 0)]
+    assert bench.assembler.counts.late_spans == 2
+    assert bench.assembler.view().late == {format_trace_id(root.context.trace_id)}
+
+
+def test_only_so_many_settled_traces_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assembly, "_MOST_SEALED", 10)
+    bench = Bench()
+    for number in range(15):
+        bench.start(f"root {number}").end()
+    bench.after(3)
+    assert len(bench.assembler._sealed) == 10
+
+
+# -- parts -------------------------------------------------------------------------------
+
+
+def incomplete(bench: Bench) -> dict[str, str]:
+    return dict(bench.assembler.view().incomplete)
+
+
+def id_of(span: Any) -> str:
+    return format_trace_id(span.context.trace_id)
+
+
+def test_why_a_trace_that_is_not_whole_is_published() -> None:
+    bench = Bench()
+    whole, long = bench.start("whole"), bench.start("long")
+    whole.end()
+    bench.start("child", long).end()
+    bench.after(301)
+    assert incomplete(bench) == {id_of(long): "checkpoint: 1 open"}
+    assert bench.assembler.whole_view("flush").incomplete == {id_of(long): "flush: 1 open"}
+    long.end()
+    bench.after(3)
+    assert incomplete(bench) == {}
+
+
+def test_an_idle_trace_stays_incomplete_until_its_entry_ends() -> None:
+    bench = Bench(counted=False)
+    root = bench.start("root")
+    bench.start("child", root).end()
+    bench.after(61)
+    assert incomplete(bench) == {id_of(root): "idle"}
+    root.end()
+    bench.after(11)
+    assert incomplete(bench) == {}
+
+
+def test_small_traces_are_carried_into_the_next_part_and_large_ones_split() -> None:
+    bench = Bench()
+    settled, small, large = (bench.start(name) for name in ("settled", "small", "large"))
+    settled.end()
+    bench.after(3)
+    # whole, as far as can be seen
+    bench.start("just ended").end()
+    bench.start("child", small).end()
+    for number in range(5):
+        bench.start(f"child {number}", large).end()
+    carried, spans = bench.assembler.carried(3)
+    assert (carried, spans) == ({id_of(small)}, 1)
+    view = bench.assembler.whole_view("full", carried)
+    assert view.left_out == carried
+    assert [each.name for each in view.open_spans] == ["large"]
+    assert view.incomplete == {id_of(large): "full: it goes on in another series"}
+    bench.assembler.part_ended(carried)
+    small.end()
+    large.end()
+    bench.after(3)
+    assert incomplete(bench) == {id_of(large): "it began in another series"}
+    bench.assembler.part_ended()
+    assert incomplete(bench) == {}
+
+
+def test_a_trace_that_comes_back_in_another_part_says_so() -> None:
+    bench = Bench()
+    root = bench.start("root")
+    root.end()
+    bench.after(3)
+    bench.assembler.part_ended()
+    bench.after(1)
+    bench.start("late", root).end()
+    bench.after(3)
+    assert incomplete(bench) == {id_of(root): "it began in another series"}
+    bench.start("later still", root).end()
+    bench.after(3)
+    assert incomplete(bench) == {id_of(root): "it began in another series"}
 
 
 def test_a_parent_that_is_recorded_only_is_waited_for() -> None:
@@ -235,7 +323,7 @@ def test_what_is_asked_for_is_everything() -> None:
     bench = Bench()
     root = bench.start("root")
     view = bench.assembler.whole_view("flush")
-    assert view.left_out == ()
+    assert not view.left_out
     assert [(each.name, each.reason) for each in view.open_spans] == [("root", "flush")]
     root.end()
 

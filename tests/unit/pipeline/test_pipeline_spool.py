@@ -21,6 +21,7 @@ from clearml_otel.pipeline import spool as spool_module
 from clearml_otel.pipeline import spool_folder
 from clearml_otel.pipeline.span_codec import decode, encode
 from clearml_otel.pipeline.spool import FULL, OLD, Spool
+from clearml_otel.pipeline.stream import Stream
 from clearml_otel.spans import SpanDecodeError, SpanEvent, SpanLink, from_readable_span
 from support.run_records import call
 from support.traced import memory_provider
@@ -269,3 +270,28 @@ def test_nothing_of_the_credentials_is_in_a_spool(
     assert b"secret" not in held
     assert path.exists()
     provider.shutdown()
+
+
+# -- parts that go on --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_spans_of_some_traces_go_on_in_the_next_part(tmp_path: Path, on_disk: bool) -> None:
+    spool = Spool(str(tmp_path), on_disk=on_disk, max_bytes=10**9, max_age_s=1e6)
+    stream = Stream(spool, dict)
+    for number in range(1_200):
+        stream.add(call(f"q{number}", 1 + 2 * number, trace=number % 3), 10**6)
+    stream.write()
+    # what is damaged stays where its publication names it
+    spool.append(stream.id, 0, b"damaged", 7)
+    part = stream.end_part(400)
+    assert (part, stream.spans) == (0, 400)
+    stream.carry(0, {f"{1:032x}"})
+    # done again, after a failure, it finds nothing more to do
+    stream.carry(0, {f"{1:032x}"})
+    found = {number: [record.trace_id for record in stream.records(number)] for number in (0, 1)}
+    assert found[1] == [f"{1:032x}"] * 400
+    assert sorted(found[0]) == sorted(f"{trace:032x}" for trace in (0, 2) for _ in range(400))
+    assert stream.losses(0) == {"damaged in the spool": 7}
+    assert stream.losses(1) == {}
+    spool.close()

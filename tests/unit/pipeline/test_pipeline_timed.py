@@ -5,6 +5,8 @@ Times are real but short; nothing here sleeps: each test waits for what the tran
 
 from __future__ import annotations
 
+import gzip
+import json
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,6 +19,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanProcessor
 from clearml_otel import ClearMLCallbackHandler, ClearMLSpanExporter, ClearMLSpanProcessor, Tracker
 from clearml_otel import tracker as tracker_module
 from clearml_otel.langchain import LangChainSpanHandler
+from clearml_otel.spans.otlp_json import from_otlp_json
 from support.scripted_models import ScriptedLLM
 from support.scripted_transport import ScriptedTransport, down
 
@@ -136,6 +139,119 @@ def test_a_long_root_is_visible_before_it_ends(transport: Watched) -> None:
     root.end()
     # ended, it is listed no more
     transport.wait_for(lambda: transport.tables()["Open Spans", "session"] == [])
+
+
+def runs(transport: ScriptedTransport) -> dict[str, list[dict[str, Any]]]:
+    """The rows of the runs tables by series."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for event in transport.events:
+        if event.get("metric") == "Runs":
+            (trace,) = json.loads(event["plot_str"])["data"]
+            names = [head[0] for head in trace["header"]["values"]]
+            rows = zip(*trace["cells"]["values"], strict=True)
+            found[event["variant"]] = [dict(zip(names, row, strict=True)) for row in rows]
+    return found
+
+
+def test_a_table_says_which_traces_are_not_whole_and_why(transport: Watched) -> None:
+    provider, _ = provider_with(publish_interval_s=60.0)
+    ask(provider, "whole")
+    root = provider.get_tracer("app").start_span("open")
+    with otel_trace.use_span(root):
+        ask(provider, "inside")
+    assert provider.force_flush()
+    notes = [row["published_because"] for row in runs(transport)["session"]]
+    assert notes == ["", "flush: 1 open"]
+    root.end()
+    provider.shutdown()
+    assert "published_because" not in runs(transport)["session"][0]
+
+
+def test_what_is_not_settled_goes_on_in_the_next_part(transport: Watched) -> None:
+    provider, processor = provider_with(max_buffered_spans=10)
+    with processor.tracker.session("long"):
+        root = provider.get_tracer("app").start_span("goes on")
+        with otel_trace.use_span(root):
+            ask(provider, "before")
+    with processor.tracker.session("many"):
+        ask(provider, *(f"q{number}" for number in range(12)))
+    transport.wait_for(lambda: spans_kept(transport, "many"))
+    with processor.tracker.session("long"), otel_trace.use_span(root):
+        ask(provider, "after")
+    root.end()
+    provider.shutdown()
+    assert prompts(transport, "long") == ["before", "after"]
+    assert ("Session Analysis", "long (2)") not in transport.tables()
+    found = [prompt for series in ("many", "many (2)") for prompt in prompts(transport, series)]
+    assert found == [f"q{number}" for number in range(12)]
+    assert all("published_because" not in row for rows in runs(transport).values() for row in rows)
+
+
+def test_a_session_that_goes_on_as_a_whole_keeps_its_name(transport: Watched) -> None:
+    """It was published as it was already: its rows must not be in two series."""
+    provider, processor = provider_with(max_buffered_spans=10, checkpoint_s=0.1)
+    with processor.tracker.session("long"):
+        root = provider.get_tracer("app").start_span("goes on")
+        with otel_trace.use_span(root):
+            ask(provider, "before")
+    transport.wait_for(lambda: spans_kept(transport, "long"))
+    with processor.tracker.session("many"):
+        ask(provider, *(f"q{number}" for number in range(12)))
+    transport.wait_for(lambda: processor.tracker._pipeline._stream.part == 1)
+    root.end()
+    provider.shutdown()
+    assert prompts(transport, "long") == ["before"]
+    assert ("Session Analysis", "long (2)") not in transport.tables()
+
+
+def test_a_trace_too_large_to_go_on_is_in_two_series_that_say_so(transport: Watched) -> None:
+    provider, _ = provider_with(max_buffered_spans=10)
+    root = provider.get_tracer("app").start_span("goes on")
+    with otel_trace.use_span(root):
+        ask(provider, *(f"a{number}" for number in range(12)))
+        transport.wait_for(lambda: spans_kept(transport))
+        ask(provider, "b")
+    root.end()
+    provider.shutdown()
+    found = runs(transport)
+    first = {row["published_because"] for row in found["session"]}
+    assert first == {"full: it goes on in another series"}
+    (row,) = found["session (2)"]
+    assert row["published_because"] == "it began in another series"
+
+
+def test_spans_that_come_long_after_their_trace_are_listed(transport: Watched) -> None:
+    provider, processor = provider_with(late_window_s=0.0)
+    root = provider.get_tracer("app").start_span("root")
+    with otel_trace.use_span(root):
+        ask(provider, "in time")
+    root.end()
+    transport.wait_for(lambda: spans_kept(transport))
+    processor.tracker.flush()
+    with otel_trace.use_span(root):
+        ask(provider, "late")
+    ask(provider, "another")
+    provider.shutdown()
+    (row,) = transport.tables()["Late Spans", "session (2)"]
+    context = root.get_span_context()
+    assert row[0] == otel_trace.format_trace_id(context.trace_id)
+    assert row[2] == otel_trace.format_span_id(context.span_id)
+    assert prompts(transport, "session (2)") == ["another"]
+    kept = gzip.decompress(transport.artifacts["Spans - session (2)"].data).decode()
+    assert len([each for line in kept.splitlines() for each in from_otlp_json(line)]) == 2
+
+
+def test_a_late_entry_of_its_trace_is_a_run_like_others(transport: Watched) -> None:
+    """A service is called again in a trace of long ago."""
+    provider, processor = provider_with(late_window_s=0.0)
+    remote = otel_trace.SpanContext(1, 2, is_remote=True, trace_flags=otel_trace.TraceFlags(1))
+    for prompt in ("first", "second"):
+        with otel_trace.use_span(otel_trace.NonRecordingSpan(remote)):
+            ask(provider, prompt)
+        processor.tracker.flush()
+    provider.shutdown()
+    assert prompts(transport, "session (2)") == ["second"]
+    assert ("Late Spans", "session (2)") not in transport.tables()
 
 
 def test_a_flush_says_what_is_open(transport: Watched) -> None:
