@@ -108,8 +108,9 @@ def _decoded(
         return []
 
 
-_KINDS: Final = {kind: kind.name.lower() for kind in SpanKind}
-_STATUSES: Final = {code: code.name.lower() for code in StatusCode}
+# by identity: an enumeration's members hash themselves in Python code
+_KINDS: Final = {id(kind): kind.name.lower() for kind in SpanKind}
+_STATUSES: Final = {id(code): code.name.lower() for code in StatusCode}
 
 
 class _Shared:
@@ -170,10 +171,10 @@ def _row(span: ReadableSpan, shared: _Shared) -> list[Any]:
         parent.span_id if parent else None,
         parent.is_remote if parent else None,
         span.name,
-        _KINDS[span.kind],
+        _KINDS[id(span.kind)],
         span.start_time or 0,
         span.end_time,
-        _STATUSES[status.status_code],
+        _STATUSES[id(status.status_code)],
         status.description or "",
         shared.shape(attributes),
         list(attributes.values()),
@@ -226,7 +227,7 @@ def _row_of_record(span: SpanRecord, shared: _Shared) -> list[Any]:
 
 def _plain(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
     """A plain dictionary; the SDK's own mapping is copied by itself, which is much cheaper."""
-    if not attributes:
+    if attributes is None:
         return {}
     copy = getattr(attributes, "copy", None)
     copied = copy() if copy is not None else attributes
