@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from clearml_otel import attributes as names
 from clearml_otel.langchain.readable import Wanted, in_words, text_in
 from clearml_otel.langchain.values import clean_text
 
@@ -75,25 +74,6 @@ def chain_output(value: object) -> str:
     """What a chain answered, as one text."""
     only = _only_text(value, _ANSWER_SET)
     return _readable(value, _ANSWER) if only is None else clean_text(only)
-
-
-def chain_results(outputs: object, inputs: object) -> list[tuple[str, str]]:
-    """The attributes of a chain's end.
-
-    Args:
-        outputs: what it answered.
-        inputs: what it was asked, where its start could not say: a chain that streams is told
-            its input when it has read all of it. None otherwise.
-    """
-    told = late_input(inputs)
-    if outputs is not None:
-        told.append((names.CHAIN_OUTPUT, chain_output(outputs)))
-    return told
-
-
-def late_input(inputs: object) -> list[tuple[str, str]]:
-    """The question of a chain that was told its input at its end; see :func:`chain_results`."""
-    return [] if inputs is None else [(names.CHAIN_INPUT, chain_input(inputs))]
 
 
 def _only_text(value: Any, keys: frozenset[str]) -> str | None:
