@@ -78,16 +78,11 @@ def clean_text(text: str, limit: int = MAX_TEXT) -> str:
     """
     length = len(text)
     # each look costs next to nothing, and most texts need no more; a data URL has a colon
-    if (
-        length < SHORTEST_BASE64
-        and length <= limit
-        and ":" not in text
-        and "=" not in text
-        and "sk-" not in text
-        and "earer " not in text
-        and text.isascii()
-    ):
-        return text
+    if length < SHORTEST_BASE64 and length <= limit and text.isascii():
+        if ":" not in text and "=" not in text and "sk-" not in text and "earer " not in text:
+            return text
+        if "://" not in text and ";base64," not in text and not _names_secrets(text.lower()):
+            return text
     return _cleaned(text, limit)
 
 
