@@ -27,6 +27,7 @@ from clearml_otel.langchain import LangChainInstrumentor, LangChainSpanHandler
 from clearml_otel.langchain.execution_seams import SEAMS
 from support.instrumented import Instrumented, instrumented
 from support.probes import ProbeChat, ProbeRetriever
+from support.run_names import run_name
 from support.traced import memory_provider, nothing_left_behind
 
 PROGRAM = Path(__file__).parents[1] / "support" / "peers_program.py"
@@ -261,7 +262,7 @@ def test_live_managers_and_runs_stop_with_uninstrument(traced: Instrumented) -> 
     RunnableLambda(work, name="outer").invoke("q")
     assert len(handler.spans) == 0
     ours = [s for s in traced.spans if s.instrumentation_scope.name == names.SCOPE_NAME]
-    assert [str((s.attributes or {})[names.RUN_NAME]) for s in ours] == ["outer"]
+    assert [run_name(s) for s in ours] == ["outer"]
     LangChainInstrumentor().instrument(tracer_provider=traced.provider, complexity_metrics=False)
 
 

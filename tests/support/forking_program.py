@@ -11,7 +11,7 @@ import os
 import sys
 
 from clearml_otel import ClearMLCallbackHandler
-from clearml_otel.langchain.sequence import process_id
+from clearml_otel.langchain.sequence import position
 from support.scripted_models import ScriptedLLM
 
 os.environ |= {"CLEARML_OFFLINE_MODE": "1", "CLEARML_CACHE_DIR": sys.argv[1]}
@@ -22,10 +22,10 @@ llm.invoke("parent before")
 if sys.argv[2] == "late":
     handler.flush_tracker(name="first")
     llm.invoke("parent between")
-parent = process_id()
+parent = position(0)
 child = os.fork()
 if child == 0:
-    assert process_id() != parent
+    assert position(0) != parent
     llm.invoke("child")
     handler.flush_tracker(name="mine", finish=True)
     sys.exit(0)

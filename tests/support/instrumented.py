@@ -14,10 +14,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 from opentelemetry.trace import Tracer
 
-from clearml_otel import attributes as names
 from clearml_otel.langchain import LangChainInstrumentor, LangChainSpanHandler
 from clearml_otel.records import SessionTables, build_tables
 from clearml_otel.spans import from_readable_span
+from support.run_names import run_name
 from support.traced import memory_provider, nothing_left_behind
 
 
@@ -54,7 +54,7 @@ class Instrumented:
         def path(span: ReadableSpan) -> str:
             above = by_id.get(span.parent.span_id) if span.parent is not None else None
             orphan = "?" if span.parent is not None and above is None else ""
-            own = orphan + _name(span)
+            own = orphan + run_name(span)
             return f"{path(above)} > {own}" if above is not None else own
 
         return sorted(path(span) for span in self.spans)
@@ -62,14 +62,10 @@ class Instrumented:
     def parents_of(self, name: str) -> list[str]:
         """The names of the parents of the spans of that name, in the order of their ends."""
         by_id = {span.context.span_id: span for span in self.spans}
-        found = [span for span in self.spans if _name(span) == name]
+        found = [span for span in self.spans if run_name(span) == name]
         assert found, f"no span {name}"
         parents = [by_id.get(span.parent.span_id) if span.parent else None for span in found]
-        return [_name(parent) if parent is not None else "nothing" for parent in parents]
-
-
-def _name(span: ReadableSpan) -> str:
-    return str((span.attributes or {}).get(names.RUN_NAME, span.name))
+        return [run_name(parent) if parent is not None else "nothing" for parent in parents]
 
 
 @contextmanager

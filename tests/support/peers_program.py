@@ -22,11 +22,12 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from opentelemetry import context as otel_context
 
-from clearml_otel.attributes import RUN_ID, RUN_NAME, RUN_PARENT_ID, SCOPE_NAME
+from clearml_otel.attributes import RUN_ID, RUN_PARENT_ID, SCOPE_NAME
 from clearml_otel.langchain import LangChainInstrumentor
 from clearml_otel.records import build_tables
 from clearml_otel.spans import from_readable_span
 from support.probes import ProbeChat, ProbeLLM, ProbeRetriever
+from support.run_names import run_name
 from support.traced import memory_provider
 
 provider, exporter = memory_provider()
@@ -115,14 +116,14 @@ def result(work: Callable[[], Any]) -> dict[str, Any]:
     by_id = {span.context.span_id: span for span in ours}
     by_run = {span.attributes[RUN_ID]: span for span in ours}
     wrong = [
-        span.attributes[RUN_NAME]
+        run_name(span)
         for span in ours
         if (parent := span.attributes.get(RUN_PARENT_ID)) is not None
         and span.parent is not None
         and by_id.get(span.parent.span_id) is not by_run.get(parent)
     ]
     probes = [
-        by_id[span.parent.span_id].attributes[RUN_NAME]
+        run_name(by_id[span.parent.span_id])
         if span.parent is not None and span.parent.span_id in by_id
         else "somebody else's"
         for span in spans
@@ -130,7 +131,7 @@ def result(work: Callable[[], Any]) -> dict[str, Any]:
     ]
     tables = build_tables([from_readable_span(span) for span in ours])
     return {
-        "runs": sorted(span.attributes[RUN_NAME] for span in ours),
+        "runs": sorted(run_name(span) for span in ours),
         "distinct": len(by_run),
         "wrong parents": wrong,
         "probes": sorted(probes),

@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 from clearml_otel.langchain import LangChainSpanHandler
 from clearml_otel.records import SessionTables, build_tables
 from clearml_otel.spans import SpanRecord, from_readable_span
+from support.run_names import run_name
 
 
 def memory_provider(sampler: Sampler = ALWAYS_ON) -> tuple[TracerProvider, InMemorySpanExporter]:
@@ -57,10 +58,8 @@ class Traced:
         (record,) = self.records
         return record
 
-    def named(self, run_name: str) -> SpanRecord:
-        (record,) = [
-            each for each in self.records if each.attributes["langchain.run.name"] == run_name
-        ]
+    def named(self, name: str) -> SpanRecord:
+        (record,) = [each for each in self.records if run_name(each) == name]
         return record
 
     def of_type(self, run_type: str) -> list[SpanRecord]:

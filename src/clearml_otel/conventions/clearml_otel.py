@@ -62,6 +62,7 @@ _OUTPUT_KEYS: Final[Mapping[RunKind, str]] = {
     "tool": names.TOOL_CALL_RESULT,
     "retriever": names.RETRIEVAL_DOCUMENTS,
 }
+_LONGEST_NUMBER: Final = 18  # digits of what fits into 64 bits
 _decoder: Final = json.JSONDecoder()
 # an encoder with settings is made anew by each call of json.dumps
 _compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -108,18 +109,20 @@ def read(span: SpanRecord) -> Run | None:
     error_type = _text(attributes, names.ERROR_TYPE)
     kind = _KINDS[run_type]
     answered = kind == "llm" and error_type is None
+    process, number = _position(attributes)
+    has_end = span.end_time_ns is not None and attributes.get(names.UNFINISHED) is not True
     prefixed = _prefixed(tuple(attributes))
     return Run(
         span=span,
         kind=kind,
-        name=_text(attributes, names.RUN_NAME),
+        name=_name(span, kind),
         run_id=run_id,
         parent_run_id=_text(attributes, names.RUN_PARENT_ID),
-        process=_text(attributes, names.PROCESS_ID) or "",
-        start_seq=_integer(attributes, names.START_SEQ),
-        end_seq=_integer(attributes, names.END_SEQ),
+        process=process,
+        start_seq=number,
+        end_seq=_end_number(attributes, number) if has_end else _integer(attributes, names.END_SEQ),
         has_start=attributes.get(names.MISSING_START) is not True,
-        has_end=span.end_time_ns is not None and attributes.get(names.UNFINISHED) is not True,
+        has_end=has_end,
         batch_id=_text(attributes, names.BATCH_ID),
         batch_index=_integer(attributes, names.BATCH_INDEX) or 0,
         batch_size=_integer(attributes, names.BATCH_SIZE) or 1,
@@ -142,6 +145,30 @@ def read(span: SpanRecord) -> Run | None:
         artifact=_text(attributes, names.TOOL_ARTIFACT),
         truncated=_texts(attributes, names.TRUNCATED),
     )
+
+
+def _name(span: SpanRecord, kind: RunKind) -> str | None:
+    """The run's name, where it is told: it is the span's or the tool's else."""
+    attributes = span.attributes
+    if names.POSITION not in attributes or names.RUN_NAME in attributes:
+        return _text(attributes, names.RUN_NAME)
+    return (_text(attributes, names.TOOL_NAME) if kind == "tool" else None) or span.name
+
+
+def _position(attributes: Attributes) -> tuple[str, int | None]:
+    """The run's process and the number of its first callback, on newer and on older spans."""
+    process, _, number = (_text(attributes, names.POSITION) or "").rpartition(":")
+    if process and number.isdecimal() and len(number) <= _LONGEST_NUMBER:
+        return process, int(number)
+    process = _text(attributes, names.PROCESS_ID) or ""
+    return process, _integer(attributes, names.START_SEQ)
+
+
+def _end_number(attributes: Attributes, start: int | None) -> int | None:
+    """The number of the run's last callback; that of the next one goes without saying."""
+    if names.END_SEQ in attributes or start is None or names.POSITION not in attributes:
+        return _integer(attributes, names.END_SEQ)
+    return start + 1
 
 
 def _input(kind: RunKind, attributes: Attributes) -> str | None:

@@ -7,7 +7,7 @@ errors. Names, counters, usage and timings are none.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final, TypeAlias, cast
 
 from clearml_otel import attributes as names
@@ -51,7 +51,11 @@ class Content:
         self._longest = self._max_length + _ROOM_FOR_MARK
 
     def put(
-        self, attributes: dict[str, Any], where: str, render: Callable[..., str], *values: object
+        self,
+        attributes: dict[str, Any],
+        where: str,
+        render: Callable[[Any], str | None],
+        value: object,
     ) -> None:
         """Add one attribute of content, where content is captured.
 
@@ -59,47 +63,23 @@ class Content:
             attributes: of a span; gets ``where``, also where only events are to have it: see
                 :meth:`set_aside`.
             where: the attribute's name.
-            render: gives the text, or JSON, of ``values``. Where it raises, the attribute is
-                missing and the log says so once. One that was cut for its length is listed in
-            ``langchain.truncated``.
-            values: what a callback was given.
+            render: gives the text, or JSON, of ``value``, or None where there is nothing to tell.
+                Where it raises, the attribute is missing and the log says so once. One that was cut
+                for its length is listed in ``langchain.truncated``.
+            value: what a callback was given.
         """
         if not (self.on_spans or (self.in_events and where in _IN_EVENTS)):
             return
         try:
-            text = render(*values)
+            text = render(value)
+            if text is None:
+                return
             if self._redact is None and len(text) <= SHORTEST_LIMIT:
                 attributes[where] = text
             else:
                 self._keep(attributes, where, text)
         except Exception as error:  # noqa: BLE001 - an application's objects may raise anything
             report_error(where, error)
-
-    def put_all(
-        self,
-        attributes: dict[str, Any],
-        what: str,
-        find: Callable[..., Iterable[tuple[str, str]]],
-        *values: object,
-    ) -> None:
-        """Add several attributes of content, where content is captured; see :meth:`put`.
-
-        Args:
-            attributes: of a span.
-            what: what the log calls them.
-            find: gives their names and texts.
-            values: what a callback was given.
-        """
-        if not self.on_spans:
-            return
-        try:
-            for where, text in find(*values):
-                if self._redact is None and len(text) <= SHORTEST_LIMIT:
-                    attributes[where] = text
-                else:
-                    self._keep(attributes, where, text)
-        except Exception as error:  # noqa: BLE001 - an application's objects may raise anything
-            report_error(what, error)
 
     def set_aside(self, attributes: dict[str, Any]) -> dict[str, str]:
         """Take out of a span's attributes what only log events are to have."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
+from uuid import UUID
 
 from langchain_core.agents import AgentAction, AgentFinish
 
@@ -21,6 +22,7 @@ from clearml_otel.langchain.values import (
 
 _MOST_METADATA: Final = 40  # a span keeps 128 attributes by default; the rest goes as one JSON
 _LONGEST_KEY: Final = 500  # characters
+_LONGEST_NAME: Final = 500
 _LONGEST_METADATA: Final = 4_000
 # by the model's attributes and by the packages of the ClearML task; or always the same
 _SAID_ELSEWHERE: Final = frozenset(
@@ -46,13 +48,19 @@ def run_name(serialized: Mapping[str, Any] | None, kwargs: Mapping[str, Any]) ->
         serialized: the callback's first argument; None for most of today's runs.
         kwargs: the callback's keywords, whose ``name`` is the given or default name.
     """
-    given = kwargs.get("name")
-    if type(given) is str and given.isidentifier() and given.isascii() and len(given) < 500:
-        return given
-    known = serialized or {}
-    identity = known.get("id")
-    last = cast("list[Any]", identity)[-1] if isinstance(identity, list) and identity else None
-    return clean_text(str(given or known.get("name") or last or "unknown"), 500)
+    name: object = kwargs.get("name") or (serialized.get("name") if serialized else None)
+    if type(name) is str and len(name) < _LONGEST_NAME and name.isidentifier() and name.isascii():
+        return name
+    if not name and serialized:
+        identity = serialized.get("id")
+        name = cast("list[Any]", identity)[-1] if isinstance(identity, list) and identity else None
+    return clean_text(str(name or "unknown"), _LONGEST_NAME)
+
+
+def uuid_text(given: UUID) -> str:
+    """A run's id as ``str`` has it, in less than half of the time."""
+    digits = f"{given.int:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def span_title(name: str, attributes: Mapping[str, Any]) -> str:
@@ -75,6 +83,8 @@ def metadata_attributes(metadata: Mapping[str, Any]) -> dict[str, Any]:
     What LangChain says there of the model stands in the conventions' attributes already.
     """
     found: dict[str, Any] = {}
+    if _SAID_ELSEWHERE.issuperset(metadata):
+        return found
     rest: dict[str, object] = {}
     for given, value in metadata.items():
         if given in _SAID_ELSEWHERE or value is None:

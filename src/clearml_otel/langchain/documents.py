@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from langchain_core.documents import Document
 
-from clearml_otel import attributes as names
 from clearml_otel.langchain.values import Json, clean_text, plain, plain_json, to_json, to_text
 
 _MOST: Final = 100
@@ -44,12 +43,6 @@ _SOURCE_KEYS: Final = (
     "link",
 )
 _ID_KEYS: Final = ("id", "_id", "doc_id", "document_id", "chunk_id")
-
-
-def retrieval_results(documents: object) -> Iterator[tuple[str, str]]:
-    """The attributes of a retriever's end."""
-    if documents is not None:
-        yield names.RETRIEVAL_DOCUMENTS, documents_json(documents)
 
 
 def documents_json(documents: object) -> str:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Any
 from uuid import UUID, uuid4
 from weakref import WeakSet
 
@@ -22,27 +22,22 @@ from opentelemetry.trace import NoOpTracerProvider, TracerProvider
 from clearml_otel import attributes as names
 from clearml_otel.capture import capture_from
 from clearml_otel.diagnostics import report
-from clearml_otel.langchain import inputs as io
-from clearml_otel.langchain import tool_results
 from clearml_otel.langchain.client_metrics import ClientMetrics
 from clearml_otel.langchain.content import Content, Redact
 from clearml_otel.langchain.descriptions import (
     agent_action_fields,
     agent_finish_fields,
     resume_value,
-    run_name,
 )
-from clearml_otel.langchain.documents import retrieval_results
 from clearml_otel.langchain.evaluation_events import EvaluationEvents
 from clearml_otel.langchain.guard import guarded
 from clearml_otel.langchain.inference_events import InferenceEvents
 from clearml_otel.langchain.model_runs import ModelRuns
-from clearml_otel.langchain.operations import operation_of_chain, retrieval_attributes
 from clearml_otel.langchain.owner import Owner
+from clearml_otel.langchain.plain_runs import PlainRuns
 from clearml_otel.langchain.run_spans import RunSpans
-from clearml_otel.langchain.runs import OpenRun
 from clearml_otel.langchain.scores import MAX_WORDS, Measure, Scorer
-from clearml_otel.langchain.values import MAX_TEXT, safe_str, to_text
+from clearml_otel.langchain.values import MAX_TEXT, safe_str
 
 _handlers: WeakSet[LangChainSpanHandler] = WeakSet()
 when_made: list[Callable[[LangChainSpanHandler], None]] = []
@@ -70,6 +65,12 @@ class LangChainSpanHandler(BaseCallbackHandler):
     """
 
     run_inline = True  # keeps the order of callbacks and spares an executor hop a callback
+    # LangChain asks for one of these at each callback, and its own are properties
+    ignore_llm = False  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
+    ignore_chat_model = False  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
+    ignore_chain = False  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
+    ignore_agent = False  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
+    ignore_retriever = False  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
 
     def __init__(
         self,
@@ -96,6 +97,7 @@ class LangChainSpanHandler(BaseCallbackHandler):
         if scorer is not None:
             scorer.warm_up()
         self.models = ModelRuns(content, scorer, evaluation_events, capture_media=capture_media)
+        self.others = PlainRuns(content)
         self.id = uuid4().hex
         _handlers.add(self)
         for tell in tuple(when_made):
@@ -119,20 +121,19 @@ class LangChainSpanHandler(BaseCallbackHandler):
         return _unpickled, (self.id,)
 
     # -- models ---------------------------------------------------------------------------
+    # the starts and ends of runs need no guard: RunSpans.start and RunSpans.end never raise
 
-    @guarded
     def on_llm_start(
         self, serialized: dict[str, Any] | None, prompts: list[str], **kwargs: Any
     ) -> None:
         """Start the span of a completion call's prompt."""
-        self._start_model("llm", serialized, prompts, kwargs)
+        self.spans.start("llm", serialized, kwargs, self.models.describe_request, prompts)
 
-    @guarded
     def on_chat_model_start(
         self, serialized: dict[str, Any] | None, messages: list[list[BaseMessage]], **kwargs: Any
     ) -> None:
         """Start the span of a chat call."""
-        self._start_model("chat_model", serialized, messages, kwargs)
+        self.spans.start("chat_model", serialized, kwargs, self.models.describe_request, messages)
 
     def on_llm_new_token(
         self,
@@ -161,112 +162,69 @@ class LangChainSpanHandler(BaseCallbackHandler):
             if run.first_token_s is None:
                 run.first_token_s = time.monotonic()
 
-    @guarded
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """End a model's span with its answers, usage and readability."""
-
-        def describe(run: OpenRun, said: dict[str, Any]) -> None:
-            self.models.describe_response(said, run.span, response)
-
-        self.spans.end(run_id, "llm", kwargs, describe)
+        self.spans.end(run_id, "llm", kwargs, self.models.describe_response, response)
 
     @guarded
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """End a model's span with an error, and with what it had streamed of its answer."""
-
-        def describe(said: dict[str, Any]) -> None:
-            self.models.describe_part(said, kwargs.get("response"))
-
-        self.spans.fail(run_id, "llm", kwargs, error, describe)
+        part, describe = kwargs.get("response"), self.models.describe_part
+        self.spans.fail(run_id, "llm", kwargs, error, describe, part)
 
     # -- chains ---------------------------------------------------------------------------
 
-    @guarded
     def on_chain_start(self, serialized: dict[str, Any] | None, inputs: Any, **kwargs: Any) -> None:
         """Start a chain's span."""
-        name = run_name(serialized, kwargs)
+        self.spans.start("chain", serialized, kwargs, self.others.describe_chain, inputs)
+        if type(inputs).__name__ == "Command":
+            self._note_resume(inputs, kwargs)
 
-        def describe(attributes: dict[str, Any]) -> None:
-            is_root = kwargs.get("parent_run_id") is None
-            metadata = cast("dict[str, Any]", kwargs.get("metadata") or {})
-            tags = kwargs.get("tags")
-            attributes.update(operation_of_chain(name, serialized, metadata, tags, is_root))
-            self.spans.content.put(attributes, names.CHAIN_INPUT, io.chain_input, inputs)
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """End a chain's span with its answer."""
+        inputs, describe = kwargs.get("inputs"), self.others.describe_chain_end
+        self.spans.end(run_id, "chain", kwargs, describe, outputs, inputs)
 
-        self.spans.start("chain", name, kwargs, describe)
+    @guarded
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """End a chain's span with an error."""
+        inputs, describe = kwargs.get("inputs"), self.others.describe_chain_end
+        self.spans.fail(run_id, "chain", kwargs, error, describe, None, inputs)
+
+    @guarded
+    def _note_resume(self, inputs: object, kwargs: Mapping[str, Any]) -> None:
         answer = resume_value(inputs)
         if answer is not None:
             fields = {names.EVENT_RESUME_VALUE: answer}
             self.spans.point(kwargs["run_id"], names.EVENT_RESUME, fields)
 
-    @guarded
-    def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        """End a chain's span with its answer."""
-        self._end_with(run_id, "chain", kwargs, io.chain_results, outputs, kwargs.get("inputs"))
-
-    @guarded
-    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """End a chain's span with an error."""
-
-        def describe(said: dict[str, Any]) -> None:
-            self.spans.content.put_all(said, "chain input", io.late_input, kwargs.get("inputs"))
-
-        self.spans.fail(run_id, "chain", kwargs, error, describe)
-
     # -- tools and retrievers -------------------------------------------------------------
 
-    @guarded
     def on_tool_start(
-        self,
-        serialized: dict[str, Any] | None,
-        input_str: str,
-        *,
-        inputs: dict[str, Any] | None = None,
-        **kwargs: Any,
+        self, serialized: dict[str, Any] | None, input_str: str, **kwargs: Any
     ) -> None:
         """Start a tool's span."""
-        name = run_name(serialized, kwargs)
+        self.spans.start("tool", serialized, kwargs, self.others.describe_tool, input_str)
 
-        def describe(attributes: dict[str, Any]) -> None:
-            attributes[names.OPERATION_NAME] = "execute_tool"
-            attributes[names.TOOL_NAME] = name
-            attributes[names.TOOL_TYPE] = "function"
-            if description := (serialized or {}).get("description"):
-                attributes[names.TOOL_DESCRIPTION] = to_text(description)
-            if call_id := kwargs.get("tool_call_id"):
-                attributes[names.TOOL_CALL_ID] = to_text(call_id)
-            find = tool_results.tool_request
-            self.spans.content.put_all(attributes, "tool request", find, input_str, inputs)
-
-        self.spans.start("tool", name, kwargs, describe)
-
-    @guarded
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """End a tool's span with its output."""
-        self._end_with(run_id, "tool", kwargs, tool_results.tool_results, output)
+        self.spans.end(run_id, "tool", kwargs, self.others.describe_tool_end, output)
 
     @guarded
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """End a tool's span with an error."""
         self.spans.fail(run_id, "tool", kwargs, error)
 
-    @guarded
     def on_retriever_start(
         self, serialized: dict[str, Any] | None, query: str, **kwargs: Any
     ) -> None:
         """Start a retriever's span."""
+        self.spans.start("retriever", serialized, kwargs, self.others.describe_retriever, query)
 
-        def describe(attributes: dict[str, Any]) -> None:
-            metadata = cast("dict[str, Any]", kwargs.get("metadata") or {})
-            attributes.update(retrieval_attributes(metadata))
-            self.spans.content.put(attributes, names.RETRIEVAL_QUERY, to_text, query)
-
-        self.spans.start("retriever", run_name(serialized, kwargs), kwargs, describe)
-
-    @guarded
     def on_retriever_end(self, documents: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """End a retriever's span with its documents."""
-        self._end_with(run_id, "retriever", kwargs, retrieval_results, documents)
+        describe = self.others.describe_retriever_end
+        self.spans.end(run_id, "retriever", kwargs, describe, documents)
 
     @guarded
     def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
@@ -312,35 +270,6 @@ class LangChainSpanHandler(BaseCallbackHandler):
 
     def on_resume(self, *args: Any, **kwargs: Any) -> None:
         """LangGraph's resumption; the input of the graph's run says with what."""
-
-    # -- what several callbacks share -------------------------------------------------------
-
-    def _start_model(
-        self,
-        run_type: str,
-        serialized: dict[str, Any] | None,
-        asked: object,
-        kwargs: dict[str, Any],
-    ) -> None:
-        def describe(attributes: dict[str, Any]) -> None:
-            self.models.describe_request(attributes, run_type, serialized, asked, kwargs)
-
-        self.spans.start(run_type, run_name(serialized, kwargs), kwargs, describe)
-
-    def _end_with(
-        self,
-        run_id: UUID,
-        run_type: str,
-        kwargs: dict[str, Any],
-        find: Callable[..., Iterable[tuple[str, str]]],
-        *values: object,
-    ) -> None:
-        """End a run with its content, which is computed only where it is captured."""
-
-        def describe(_: OpenRun, said: dict[str, Any]) -> None:
-            self.spans.content.put_all(said, f"{run_type} results", find, *values)
-
-        self.spans.end(run_id, run_type, kwargs, describe)
 
 
 def active_handlers() -> list[LangChainSpanHandler]:

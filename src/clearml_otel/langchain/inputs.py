@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from clearml_otel import attributes as names
 from clearml_otel.langchain.readable import Wanted, in_words, text_in
 from clearml_otel.langchain.values import clean_text
 
@@ -61,35 +60,33 @@ _ANSWER: Final = Wanted(
     ("messages",),
     _BACKGROUND | {"input", "question", "query"},
 )
+_QUESTION_SET: Final = frozenset(_QUESTION.keys)
+_ANSWER_SET: Final = frozenset(_ANSWER.keys)
 
 
 def chain_input(value: object) -> str:
     """What a chain was asked, as one text."""
-    return clean_text(value) if type(value) is str else _readable(value, _QUESTION)
+    only = _only_text(value, _QUESTION_SET)
+    return _readable(value, _QUESTION) if only is None else clean_text(only)
 
 
 def chain_output(value: object) -> str:
     """What a chain answered, as one text."""
-    return clean_text(value) if type(value) is str else _readable(value, _ANSWER)
+    only = _only_text(value, _ANSWER_SET)
+    return _readable(value, _ANSWER) if only is None else clean_text(only)
 
 
-def chain_results(outputs: object, inputs: object) -> list[tuple[str, str]]:
-    """The attributes of a chain's end.
-
-    Args:
-        outputs: what it answered.
-        inputs: what it was asked, where its start could not say: a chain that streams is told
-            its input when it has read all of it. None otherwise.
-    """
-    told = late_input(inputs)
-    if outputs is not None:
-        told.append((names.CHAIN_OUTPUT, chain_output(outputs)))
-    return told
-
-
-def late_input(inputs: object) -> list[tuple[str, str]]:
-    """The question of a chain that was told its input at its end; see :func:`chain_results`."""
-    return [] if inputs is None else [(names.CHAIN_INPUT, chain_input(inputs))]
+def _only_text(value: Any, keys: frozenset[str]) -> str | None:
+    """The text that most chains take or give: alone, or under one of the keys and with no other."""
+    if type(value) is str:
+        return value
+    if type(value) is dict:
+        fields: dict[object, object] = value  # pyright: ignore[reportUnknownVariableType]  # a cast is a call
+        if len(fields) == 1:
+            ((key, only),) = fields.items()
+            if type(only) is str and type(key) is str and key in keys:
+                return only
+    return None
 
 
 def _readable(value: object, wanted: Wanted) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from langchain_core.messages import (
     AIMessage,
@@ -79,22 +79,41 @@ def conversations_json(
     return _joined(told)
 
 
-def answers_json(
-    answers: Iterable[tuple[object, object, str | None]], *, capture_bytes: bool = False
-) -> str:
+class Said(Protocol):
+    """One answer of a model."""
+
+    @property
+    def text(self) -> str:
+        """Its text."""
+        ...
+
+    @property
+    def message(self) -> BaseMessage | None:
+        """Its message, of chat models."""
+        ...
+
+    @property
+    def finish_reason(self) -> str:
+        """Why the model stopped; empty where it did not say."""
+        ...
+
+
+def answers_json(answers: Iterable[Said], *, capture_bytes: bool = False) -> str:
     """A model's answers as the convention's JSON.
 
     Args:
-        answers: of each its text, its message for chat models, and why the model stopped.
+        answers: the answers.
         capture_bytes: whether files are kept with their bytes, base64-encoded.
     """
     told: list[str] = []
-    for text, message, reason in answers:
-        begun = _only_text_json(message)
-        if message is None and type(text) is str:
-            begun = _text_json("assistant", text)
+    for answer in answers:
+        text, message, reason = answer.text, answer.message, answer.finish_reason
+        if message is not None:
+            begun = _only_text_json(message)
+        else:
+            begun = _text_json("assistant", text) if type(text) is str else None
         if begun is None:
-            whole = output_message(text, message, reason, capture_bytes=capture_bytes)
+            whole = output_message(text, message, reason or None, capture_bytes=capture_bytes)
             told.append(plain_json(whole))
         else:
             told.append(f'{begun},"finish_reason":{_quoted(reason)}}}' if reason else f"{begun}}}")
@@ -114,11 +133,14 @@ def _only_text_json(message: object) -> str | None:
     role = _PLAIN_ROLES.get(type(message))
     if role is None:
         return None
-    known = cast("AIMessage", message)
-    content: object = known.content  # pyright: ignore[reportUnknownMemberType]  # str or any blocks
-    if type(content) is not str or not content or known.name or known.additional_kwargs:  # pyright: ignore[reportUnknownMemberType]  # dict of anything
+    # where pydantic keeps them
+    fields: dict[str, Any] = message.__dict__
+    content: object = fields.get("content")
+    if type(content) is not str or not content:
         return None
-    if role == "assistant" and (known.tool_calls or known.invalid_tool_calls):
+    if fields.get("name") or fields.get("additional_kwargs"):
+        return None
+    if role == "assistant" and (fields.get("tool_calls") or fields.get("invalid_tool_calls")):
         return None
     return _text_json(role, content)
 

@@ -14,9 +14,19 @@ from clearml_otel.langchain.guard import report_error
 from clearml_otel.langchain.mappings import fields_of, word
 from clearml_otel.langchain.messages import answers_json
 
-_MODEL_KEYS: Final = ("model_name", "model", "model_id", "model_version")
-_ID_KEYS: Final = ("id", "response_id", "generation_id")
+_PROVIDER: Final = "provider"
+_ATTRIBUTES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("model_name", "model", "model_id", "model_version"), names.RESPONSE_MODEL),
+    **dict.fromkeys(("id", "response_id", "generation_id"), names.RESPONSE_ID),
+    "model_provider": _PROVIDER,
+    "service_tier": names.OPENAI_RESPONSE_SERVICE_TIER,
+    "system_fingerprint": names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT,
+}
+"""Where it stands what each attribute says, the best place of each first."""
+_TOLD: Final = frozenset(_ATTRIBUTES)
+_OPENAI: Final = (names.OPENAI_RESPONSE_SERVICE_TIER, names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT)
 _FINISH_KEYS: Final = ("finish_reason", "stop_reason", "stopReason", "done_reason", "finishReason")
+_ANY_REASON: Final = frozenset(_FINISH_KEYS)
 _STATUSES: Final[Mapping[str, str]] = {
     "completed": "stop",
     "incomplete": "incomplete",
@@ -24,11 +34,6 @@ _STATUSES: Final[Mapping[str, str]] = {
     "cancelled": "cancelled",
 }
 """How a response of OpenAI's Responses API ended, which has no finish reason."""
-_PROVIDER_KEYS: Final = ("model_provider",)
-_OPENAI_FIELDS: Final = (
-    (("service_tier",), names.OPENAI_RESPONSE_SERVICE_TIER),
-    (("system_fingerprint",), names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT),
-)
 _LANGCHAIN_IDS: Final = ("run-", "lc_")
 """How the ids begin that LangChain gives to messages whose provider gave none."""
 
@@ -94,22 +99,29 @@ def answers_of(response: LLMResult) -> Answers:
 
 def response_attributes(answers: Answers) -> dict[str, Any]:
     """Model, id and finish reasons, as the GenAI conventions name them."""
-    found: dict[str, Any] = {}
-    sources = [answers.output]
+    found = _told_in(answers.output, {})
     reasons: list[str] = []
     for item in answers.items:
-        sources += (item.metadata, item.info)
         reasons.append(item.finish_reason)
-    if model := _first(sources, _MODEL_KEYS):
-        found[names.RESPONSE_MODEL] = model
-    if response_id := _first(sources, _ID_KEYS) or _message_id(answers.items):
-        found[names.RESPONSE_ID] = response_id
+        _told_in(item.info, _told_in(item.metadata, found))
+    if found.pop(_PROVIDER, "") != "openai":
+        for attribute in _OPENAI:
+            found.pop(attribute, None)
+    if names.RESPONSE_ID not in found and (given := _message_id(answers.items)):
+        found[names.RESPONSE_ID] = given
     if any(reasons):
         found[names.RESPONSE_FINISH_REASONS] = reasons
-    if _first(sources, _PROVIDER_KEYS) == "openai":
-        for keys, attribute in _OPENAI_FIELDS:
-            if value := _first(sources, keys):
-                found[attribute] = value
+    return found
+
+
+def _told_in(said: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """Add to ``found`` what is not in it yet."""
+    if not _TOLD.isdisjoint(said):
+        for key, attribute in _ATTRIBUTES.items():
+            if key in said and attribute not in found and said[key] is not None:
+                told = word(said[key])
+                if told:
+                    found[attribute] = told
     return found
 
 
@@ -120,16 +132,18 @@ def output_messages_json(answers: Answers, *, capture_bytes: bool = False) -> st
         answers: of one run.
         capture_bytes: whether files are kept with their bytes, base64-encoded.
     """
-    told = [(item.text, item.message, item.finish_reason or None) for item in answers.items]
-    return answers_json(told, capture_bytes=capture_bytes)
+    return answers_json(answers.items, capture_bytes=capture_bytes)
 
 
 def logprobs(answers: Answers) -> list[object]:
     """The log probabilities of each answer, or nothing; content, as they hold its tokens."""
-    told: list[object] = [
-        item.info.get("logprobs") or item.metadata.get("logprobs") for item in answers.items
-    ]
-    return told if any(item is not None for item in told) else []
+    told: list[object] = []
+    some = False
+    for item in answers.items:
+        said: object = item.info.get("logprobs") or item.metadata.get("logprobs")
+        told.append(said)
+        some = some or said is not None
+    return told if some else []
 
 
 def _answer(generation: Any) -> Answer:
@@ -148,6 +162,8 @@ def _answer(generation: Any) -> Answer:
 
 
 def _finish_reason(said: Mapping[str, Any]) -> str:
+    if _ANY_REASON.isdisjoint(said):
+        return ""
     for key in _FINISH_KEYS:
         reason = said.get(key)
         if reason is not None and (told := word(reason)):
@@ -166,18 +182,9 @@ def _status(metadata: Mapping[str, Any]) -> str:
 
 def _message_id(items: Sequence[Answer]) -> str:
     for item in items:
-        given = getattr(item.message, "id", None)
+        given: object = None if item.message is None else item.message.id
+        if type(given) is str and given.startswith(_LANGCHAIN_IDS):
+            continue
         if given is not None and not (told := word(given)).startswith(_LANGCHAIN_IDS):
             return told
-    return ""
-
-
-def _first(sources: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> str:
-    """The first thing that is said under one of the keys."""
-    for source in sources:
-        if source:
-            for key in keys:
-                value = source.get(key)
-                if value is not None and (told := word(value)):
-                    return told
     return ""

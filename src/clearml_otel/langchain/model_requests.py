@@ -45,10 +45,10 @@ def request_attributes(
         found[names.REQUEST_MODEL] = model
     for inner in _read(params, found):
         _read(inner, found)
-    for key, entry in _STANDARD:
-        value = metadata.get(key)
-        if value is not None and entry[0] not in found:
-            _note(found, entry, value)
+    if not _STANDARD_KEYS.isdisjoint(metadata):
+        for key, entry in _STANDARD:
+            if entry[0] not in found and (value := metadata.get(key)) is not None:
+                _note(found, entry, value)
     if names.OPENAI_REQUEST_SERVICE_TIER in found and served_by not in OPENAI_PROVIDERS:
         del found[names.OPENAI_REQUEST_SERVICE_TIER]
     address = server(fields_of(fields_of(serialized).get("kwargs"))) or server(params)
@@ -115,16 +115,22 @@ def _read(given: Mapping[str, Any], found: Attributes) -> list[dict[str, Any]]:
         if value is None:
             continue
         entry = _PARAMS.get(key)
-        if entry is not None:
-            attribute, reader = entry
-            if attribute in found:
-                continue
-            if reader is _double and type(value) is float:
-                found[attribute] = value
-            else:
-                _note(found, entry, value)
-        elif key in _NESTED and type(value) is dict:
-            nested.append(cast("dict[str, Any]", value))
+        if entry is None:
+            if key in _NESTED and type(value) is dict:
+                nested.append(cast("dict[str, Any]", value))
+            continue
+        attribute, reader = entry
+        if attribute in found:
+            continue
+        # as the readers would read these
+        if reader is _double:
+            known = type(value) is float
+        else:
+            known = reader is _integer and type(value) is int and 0 <= value < _LARGEST_INT
+        if known:
+            found[attribute] = value
+        else:
+            _note(found, entry, value)
     return nested
 
 
@@ -159,6 +165,8 @@ def _integer(value: object) -> int | None:
 
 
 def _choices(value: object) -> int | None:
+    if value == 1:
+        return None
     count = _integer(value)
     return count if count is not None and count > 1 else None
 
@@ -270,3 +278,4 @@ _STANDARD: Final = (
     ("ls_max_tokens", (names.REQUEST_MAX_TOKENS, _integer)),
     ("ls_stop", (names.REQUEST_STOP_SEQUENCES, _texts)),
 )
+_STANDARD_KEYS: Final = frozenset(key for key, _ in _STANDARD)

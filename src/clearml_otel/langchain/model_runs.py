@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from langchain_core.outputs import LLMResult
 from opentelemetry.trace import Span
@@ -23,10 +23,13 @@ from clearml_otel.langchain.model_answers import (
     response_attributes,
 )
 from clearml_otel.langchain.model_requests import request_attributes, tool_definitions
+from clearml_otel.langchain.runs import OpenRun
 from clearml_otel.langchain.scores import Scorer
 from clearml_otel.langchain.token_usage import usage_attributes
 from clearml_otel.langchain.values import plain_json, to_json
 
+_NOTHING: dict[str, Any] = {}
+_TOOLS = frozenset({"tools", "functions"})
 _OPERATIONS: Mapping[str, str] = {"llm": "text_completion", "chat_model": "chat"}
 
 
@@ -61,41 +64,45 @@ class ModelRuns:
     def describe_request(
         self,
         attributes: dict[str, Any],
-        run_type: str,
+        name: str,
         serialized: dict[str, Any] | None,
-        asked: object,
         kwargs: Mapping[str, Any],
+        asked: object,
     ) -> None:
         """Add what the start of a call says.
 
         Args:
-            attributes: of its span.
-            run_type: ``llm`` or ``chat_model``.
+            attributes: of its span, with its run type, ``llm`` or ``chat_model``.
+            name: the run's.
             serialized: the callback's first argument.
-            asked: prompts, or lists of messages.
             kwargs: the callback's keywords.
+            asked: prompts, or lists of messages.
         """
+        run_type: str = attributes[names.RUN_TYPE]
         given = kwargs.get("invocation_params")
-        params = cast("dict[str, Any]", given or {})
-        metadata = cast("dict[str, Any]", kwargs.get("metadata") or {})
+        params: dict[str, Any] = given or _NOTHING
+        metadata: dict[str, Any] = kwargs.get("metadata") or _NOTHING
         operation = _OPERATIONS[run_type]
         attributes.update(request_attributes(operation, params, metadata, serialized))
-        batch = self.batches.join(given, kwargs.get("batch_size") or 1)
+        size: int | None = kwargs.get("batch_size")
+        batch = None if size is None or size == 1 else self.batches.join(given, size)
         if batch is not None:
             attributes[names.BATCH_ID] = batch.batch_id
             attributes[names.BATCH_INDEX] = batch.index
             attributes[names.BATCH_SIZE] = batch.size
         put = self._content.put
         put(attributes, names.INPUT_MESSAGES, self._asked_json[run_type], asked)
+        if _TOOLS.isdisjoint(params):
+            return
         if tools := tool_definitions(params):
             put(attributes, names.TOOL_DEFINITIONS, plain_json, tools)
 
-    def describe_response(self, said: dict[str, Any], span: Span, response: LLMResult) -> None:
+    def describe_response(self, run: OpenRun, said: dict[str, Any], response: LLMResult) -> None:
         """Add what the end of a call says: answers, usage and readability.
 
         Args:
+            run: the call's run.
             said: the attributes of the span's end.
-            span: the call's span.
             response: the model's.
         """
         answers = answers_of(response)
@@ -106,12 +113,13 @@ class ModelRuns:
         if probabilities := logprobs(answers):
             put(said, names.LOGPROBS, to_json, probabilities)
         if self._scorer is not None:
-            fill(said, "readability", self._scores, self._scorer, span, answers, said)
+            fill(said, "readability", self._scores, self._scorer, run.span, answers, said)
 
-    def describe_part(self, said: dict[str, Any], response: object) -> None:
+    def describe_part(self, run: OpenRun, said: dict[str, Any], response: object) -> None:
         """Add what a call had answered before an error, if it had.
 
         Args:
+            run: the call's run.
             said: the attributes of the span's end.
             response: the error callback's ``response``.
         """

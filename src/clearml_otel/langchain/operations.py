@@ -23,16 +23,15 @@ _RETRIEVERS: Final = (
     ("ls_vector_store_provider", names.PROVIDER_NAME),
     ("ls_embedding_model", names.REQUEST_MODEL),
 )
-_CLIENT_TYPES: Final = frozenset({"llm", "chat_model", "retriever"})
 
-
-def span_kind(run_type: str) -> SpanKind:
-    """The conventions' kind of a run's span: models and retrievers are clients of something.
-
-    Args:
-        run_type: ``llm``, ``chat_model``, ``chain``, ``tool`` or ``retriever``.
-    """
-    return SpanKind.CLIENT if run_type in _CLIENT_TYPES else SpanKind.INTERNAL
+SPAN_KINDS: Final[Mapping[str, SpanKind]] = {
+    "llm": SpanKind.CLIENT,
+    "chat_model": SpanKind.CLIENT,
+    "retriever": SpanKind.CLIENT,
+    "chain": SpanKind.INTERNAL,
+    "tool": SpanKind.INTERNAL,
+}
+"""The conventions' kind of a run's span: models and retrievers are clients of something."""
 
 
 def operation_of_chain(
@@ -56,7 +55,7 @@ def operation_of_chain(
     """
     integration = metadata.get("ls_integration")
     if integration is None and name != _UNNAMED_GRAPH:
-        return _classic(name, serialized)
+        return {} if serialized is None and name != _CLASSIC_AGENT else _classic(name, serialized)
     if "langgraph_node" in metadata:
         return {} if integration != _AGENT else _nested_agent(name, metadata, tags)
     if integration == _AGENT:

@@ -12,6 +12,8 @@ from clearml_otel.langchain.values import clean_text, to_text
 from clearml_otel.session_context import SESSION_CONTEXT_KEY
 
 _METADATA_KEYS: Final = ("session_id", "conversation_id", "thread_id")
+_ANY_KEY: Final = frozenset(_METADATA_KEYS)
+_NONE: Final[Mapping[str, str]] = {}
 
 
 class Owner(Protocol):
@@ -30,7 +32,9 @@ class Owner(Protocol):
         ...
 
 
-def session_attributes(context: Context, metadata: Mapping[str, object]) -> dict[str, str]:
+def session_attributes(
+    context: Context, metadata: Mapping[str, object] | None
+) -> Mapping[str, str]:
     """The session that the surrounding context or LangChain's metadata names.
 
     Args:
@@ -45,13 +49,13 @@ def session_attributes(context: Context, metadata: Mapping[str, object]) -> dict
     if isinstance(name, str) and name:
         name = clean_text(name, 1_000)
         return {names.SESSION_NAME: name, names.SESSION_ID: name, names.CONVERSATION_ID: name}
-    if not metadata:
-        return {}
+    if not metadata or _ANY_KEY.isdisjoint(metadata):
+        return _NONE
     for key in _METADATA_KEYS:
         if key in metadata and metadata[key] not in (None, ""):
             value = metadata[key]
             break
     else:
-        return {}
+        return _NONE
     session = clean_text(to_text(value), 1_000)
     return {names.SESSION_ID: session, names.CONVERSATION_ID: session}

@@ -92,7 +92,7 @@ def provider(params: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
     """
     given = metadata.get("ls_provider")
     if type(given) is str and given:
-        return _PROVIDERS.get(given) or clean_text(given, 200)
+        return _PROVIDERS.get(given) or word(given)
     if given is not None and (named := word(given)):
         return named
     kind = params.get("_type")

@@ -7,12 +7,11 @@ away afterwards, or in a frame that detaches it itself, in the same thread and `
 
 from __future__ import annotations
 
-import contextlib
 from contextvars import ContextVar, Token
 from typing import Final, Protocol
 
 from opentelemetry.context import Context, attach, create_key, detach, get_current
-from opentelemetry.trace import INVALID_SPAN, Span, get_current_span, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 
 from clearml_otel.langchain import inference_context
 from clearml_otel.langchain.runs import OpenRun
@@ -32,6 +31,8 @@ CURRENT: Final = _found_variable()
 """Where OpenTelemetry keeps the current context; a fifth of what ``attach`` and ``detach`` cost."""
 KEPT_IN_VARIABLE: Final = CURRENT.name != _UNUSED
 """Whether it keeps it there, so that what is attached in a copied ``Context`` stays in it."""
+current_context: Final = CURRENT.get if KEPT_IN_VARIABLE else get_current
+"""The current context."""
 _RUN_KEY: Final = create_key("clearml-langchain-run")
 # one dictionary is built a run instead of one an entry
 (_SPAN_KEY,) = set_span_in_context(INVALID_SPAN, Context())
@@ -68,10 +69,12 @@ def below(run: OpenRun, current: Context) -> Context:
         run: the run above.
         current: the current context.
     """
-    span = get_current_span(current)
-    if span is run.span or (current.get(_RUN_KEY) is run and _is_inside(span, run.span)):
+    span = current.get(_SPAN_KEY)
+    if span is run.span:
         return current
-    return set_span_in_context(run.span, current)
+    if current.get(_RUN_KEY) is run and isinstance(span, Span) and _is_inside(span, run.span):
+        return current
+    return Context({**current, _SPAN_KEY: run.span})
 
 
 def _is_inside(span: Span, run_span: Span) -> bool:
@@ -86,8 +89,10 @@ def _is_inside(span: Span, run_span: Span) -> bool:
 
 def leave(token: Token[Context]) -> None:
     """Put back what was current before; in another ``Context`` than it was set in, nothing."""
-    with contextlib.suppress(*_NOT_HERE):
+    try:  # noqa: SIM105 - contextlib.suppress costs as much as all the rest of it
         CURRENT.reset(token)
+    except _NOT_HERE:
+        pass
 
 
 class Runs(Protocol):

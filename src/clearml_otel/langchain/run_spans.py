@@ -8,7 +8,6 @@ would swallow unrelated traces. Where it is attached instead: run_context.py.
 from __future__ import annotations
 
 import atexit
-import json
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -17,11 +16,16 @@ from uuid import UUID
 from weakref import WeakSet
 
 from opentelemetry import trace
-from opentelemetry.context import get_current
 from opentelemetry.trace import INVALID_SPAN, Status, StatusCode, TracerProvider
 
 from clearml_otel import attributes as names
 from clearml_otel.diagnostics import report
+from clearml_otel.langchain.any_runs import (
+    describe_end,
+    describe_missing_start,
+    describe_start,
+    put_on,
+)
 from clearml_otel.langchain.client_metrics import ClientMetrics
 from clearml_otel.langchain.content import Content
 from clearml_otel.langchain.descriptions import (
@@ -29,28 +33,32 @@ from clearml_otel.langchain.descriptions import (
     error_type,
     interrupt_values,
     is_control_flow,
-    metadata_attributes,
+    run_name,
     span_title,
+    uuid_text,
 )
 from clearml_otel.langchain.guard import guarded, report_error
 from clearml_otel.langchain.inference_context import hand_over, usage_owner
 from clearml_otel.langchain.inference_events import InferenceEvents
-from clearml_otel.langchain.operations import span_kind
-from clearml_otel.langchain.owner import Owner, session_attributes
-from clearml_otel.langchain.run_context import below
+from clearml_otel.langchain.operations import SPAN_KINDS
+from clearml_otel.langchain.owner import Owner
+from clearml_otel.langchain.run_context import below, current_context
 from clearml_otel.langchain.runs import OpenRun, OpenRuns
-from clearml_otel.langchain.sequence import next_seq, process_id
+from clearml_otel.langchain.sequence import next_seq, position
 from clearml_otel.langchain.values import to_text
 from clearml_otel.version import __version__
 
 Attributes: TypeAlias = "dict[str, Any]"
-Describe: TypeAlias = "Callable[[Attributes], None]"
-DescribeEnd: TypeAlias = "Callable[[OpenRun, Attributes], None]"
+DescribeStart: TypeAlias = "Callable[[Attributes, str, Any, Mapping[str, Any], Any], None]"
+"""Adds to the attributes what a start says: of the run's name and the callback's arguments."""
+DescribeEnd: TypeAlias = "Callable[..., None]"
+"""Likewise of an end: of the run, the attributes and what the callback was told."""
 
 # not "suppress_language_model_instrumentation": Traceloop's instrumentation of LangChain sets it
 # at the start of each model's run, to keep its own instrumentations of providers quiet
 _SUPPRESS_KEY: Final = "suppress_instrumentation"
 _MODELS: Final = frozenset({"llm", "chat_model"})
+_NOTHING: Final[Mapping[str, str]] = {}
 _MOST_ENDED: Final = 1_000
 _MOST_EVENTS: Final = 100
 """Events of one span; the SDK keeps the last 128 and forgets the first ones."""
@@ -127,120 +135,123 @@ class RunSpans:
             self._abandon(run)
 
     def start(
-        self, run_type: str, name: str, kwargs: Mapping[str, Any], describe: Describe
+        self,
+        run_type: str,
+        serialized: dict[str, Any] | None,
+        kwargs: Mapping[str, Any],
+        describe: DescribeStart,
+        asked: object,
     ) -> None:
-        """Start the span of a run.
+        """Start the span of a run; never raises.
 
         Args:
             run_type: ``llm``, ``chat_model``, ``chain``, ``tool`` or ``retriever``.
-            name: the run's name.
-            kwargs: the callback's keywords: ``run_id``, ``parent_run_id``, ``tags``, ``metadata``.
+            serialized: the callback's first argument.
+            kwargs: its keywords: ``run_id``, ``parent_run_id``, ``tags``, ``metadata``.
             describe: adds to the attributes what is known of a run of its type.
+            asked: the callback's second argument, for ``describe``.
         """
-        run_id: UUID = kwargs["run_id"]
-        if not self._active:
-            if self._on_closed is not None:
-                self._on_closed()
-            return
-        current = get_current()
-        if current.get(_SUPPRESS_KEY):
-            self._runs.add(run_id, OpenRun(INVALID_SPAN, run_type, {}))
-            return
-        parent = self._parent(kwargs.get("parent_run_id"))
-        metadata: Mapping[str, Any] = kwargs.get("metadata") or {}
-        session = session_attributes(current, metadata) or (parent.session if parent else {})
-        run_text = str(run_id)
-        attributes: Attributes = {
-            names.RUN_ID: run_text,
-            names.RUN_TYPE: run_type,
-            names.RUN_NAME: name,
-            names.PROCESS_ID: process_id(),
-            names.START_SEQ: next_seq(),
-            **session,
-        }
         try:
-            self._describe_any(attributes, kwargs, metadata, parent)
-            describe(attributes)
-        except Exception as error:  # noqa: BLE001 - one bad field never costs the span
+            run_id: UUID = kwargs["run_id"]
+            current = current_context()
+            if not self._active or current.get(_SUPPRESS_KEY):
+                self._pass_over(run_type, run_id)
+                return
+            parent = self._parent(kwargs.get("parent_run_id"))
+            number, name, session = next_seq(), "unknown", _NOTHING
+            attributes: Attributes = {names.RUN_ID: uuid_text(run_id), names.RUN_TYPE: run_type}
+            attributes[names.POSITION] = position(number)
+            try:
+                session = describe_start(attributes, kwargs, parent, current, self.content)
+                if self._owner is not None:
+                    attributes.update(self._owner.start_attributes())
+                name = run_name(serialized, kwargs)
+                describe(attributes, name, serialized, kwargs, asked)
+            except Exception as error:  # noqa: BLE001 - one bad field never costs the span
+                report_error(f"{run_type} start", error)
+            aside = _NOTHING if self._events is None else self.content.set_aside(attributes)
+            title = span_title(name, attributes)
+            if title != name and attributes.get(names.TOOL_NAME) != name:
+                attributes[names.RUN_NAME] = name
+            above = current if parent is None else below(parent, current)
+            span = self._tracer.start_span(title, above, SPAN_KINDS[run_type], attributes)
+            run = OpenRun(span, run_type, session, time.monotonic(), number, attributes, aside)
+            if run_type in _MODELS:
+                run.usage_owner = usage_owner(current)
+            self._runs.add(run_id, run)
+        except Exception as error:  # noqa: BLE001 - telemetry never hurts the application
             report_error(f"{run_type} start", error)
-        aside = self.content.set_aside(attributes) if self._events is not None else {}
-        span = self._tracer.start_span(
-            span_title(name, attributes),
-            below(parent, current) if parent else current,
-            span_kind(run_type),
-            attributes=attributes,
-        )
-        owner = usage_owner(current) if run_type in _MODELS else None
-        now_s = time.monotonic()
-        run = OpenRun(span, run_type, session, now_s, run_text, attributes, aside, owner)
-        self._runs.add(run_id, run)
 
-    def _describe_any(
-        self,
-        attributes: Attributes,
-        kwargs: Mapping[str, Any],
-        metadata: Mapping[str, Any],
-        parent: OpenRun | None,
-    ) -> None:
-        """Add what is known of runs of every type."""
-        if parent_id := kwargs.get("parent_run_id"):
-            attributes[names.RUN_PARENT_ID] = (parent and parent.run_id) or str(parent_id)
-        if self._owner is not None:
-            attributes.update(self._owner.start_attributes())
-        label = self.content.label
-        if tags := kwargs.get("tags"):
-            attributes[names.TAGS] = [label(to_text(tag), names.TAGS) for tag in tags]
-        if metadata:
-            for key, value in metadata_attributes(metadata).items():
-                attributes[key] = label(value, key) if type(value) is str else value
+    def _pass_over(self, run_type: str, run_id: UUID) -> None:
+        """Make no span of a run that starts after the end of us, or where others want none."""
+        if self._active:
+            self._runs.add(run_id, OpenRun(INVALID_SPAN, run_type, {}))
+        elif self._on_closed is not None:
+            self._on_closed()
 
     def end(
-        self, run_id: UUID, run_type: str, kwargs: Mapping[str, Any], describe: DescribeEnd
+        self,
+        run_id: UUID,
+        run_type: str,
+        kwargs: Mapping[str, Any],
+        describe: DescribeEnd,
+        *told: object,
     ) -> None:
-        """End the span of a run; one whose start never came is made now.
+        """End the span of a run; one whose start never came is made now. Never raises.
 
         Args:
             run_id: the run's id.
             run_type: used where the start never came.
             kwargs: the callback's keywords, likewise.
             describe: adds what the end says; called after the end's time and number are taken.
+            told: what the callback was, for ``describe``.
         """
-        run = self._runs.pop(run_id)
-        if run is None:
-            if not self._active or self._process_ends or run_id.int in self._ended:
-                return
-            run = self._unseen_start(run_id, run_type, kwargs)
-        self._ended.append(run_id.int)
-        span = run.span
-        said: Attributes = {names.END_SEQ: next_seq()}
-        end_ns, end_s = time.time_ns(), time.monotonic()
-        metrics = self._metrics if self._metrics is not None and self._metrics.enabled else None
         try:
-            recorded = span.is_recording()
-            if recorded or (metrics is not None and run.request):
-                try:
-                    describe(run, said)
-                except Exception as error:  # noqa: BLE001 - one bad field never costs the span
-                    report_error(f"{run_type} end", error)
-                self._tell_events(run, said)
-            if run.usage_owner is not None:
-                said = hand_over(said, run.usage_owner)
-            if metrics is not None:
-                first_s = run.first_token_s
-                wait_s = None if first_s is None else first_s - run.started_s
-                context = trace.set_span_in_context(span)
-                metrics.record(run.request, said, end_s - run.started_s, wait_s, context)
-            if recorded:
-                self._close_out(run, said)
-        finally:
-            span.end(end_ns)
+            run = self._runs.pop(run_id) or self._unseen_start(run_id, run_type, kwargs)
+            if run is None:
+                return
+            self._ended.append(run_id.int)
+            end_ns, number = time.time_ns(), next_seq()
+            # that of the next callback goes without saying
+            said: Attributes = {} if number == run.number + 1 else {names.END_SEQ: number}
+            try:
+                self._tell_end(run, said, describe, told)
+            finally:
+                run.span.end(end_ns)
+        except Exception as error:  # noqa: BLE001 - telemetry never hurts the application
+            report_error(f"{run_type} end", error)
 
-    def _tell_events(self, run: OpenRun, said: Attributes) -> None:
-        if self._events is None:
-            return
+    def _tell_end(
+        self, run: OpenRun, said: Attributes, describe: DescribeEnd, told: tuple[object, ...]
+    ) -> None:
+        metrics, end_s = self._metrics, 0.0
+        if metrics is not None:
+            if metrics.enabled:
+                end_s = time.monotonic()
+            else:
+                metrics = None
+        recorded = run.span.is_recording()
+        if recorded or (metrics is not None and run.request):
+            try:
+                describe(run, said, *told)
+            except Exception as error:  # noqa: BLE001 - one bad field never costs the span
+                report_error(f"{run.run_type} end", error)
+            if self._events is not None:
+                self._tell_events(self._events, run, said)
+        if run.usage_owner is not None:
+            said = hand_over(said, run.usage_owner)
+        if metrics is not None:
+            first_s = run.first_token_s
+            wait_s = None if first_s is None else first_s - run.started_s
+            context = trace.set_span_in_context(run.span)
+            metrics.record(run.request, said, end_s - run.started_s, wait_s, context)
+        if recorded:
+            self._close_out(run, said)
+
+    def _tell_events(self, events: InferenceEvents, run: OpenRun, said: Attributes) -> None:
         aside = self.content.set_aside(said)
         if run.run_type in _MODELS and run.request:
-            self._events.emit(run.span, run.request, said, {**run.aside, **aside})
+            events.emit(run.span, run.request, said, {**run.aside, **aside})
 
     def give_up(self, run_id: UUID, error: BaseException) -> None:
         """End the run, if it is open, with an error; a callback that comes yet is ignored."""
@@ -254,7 +265,8 @@ class RunSpans:
         run_type: str,
         kwargs: Mapping[str, Any],
         error: BaseException,
-        describe_rest: Describe | None = None,
+        describe_rest: DescribeEnd | None = None,
+        *told: object,
     ) -> None:
         """End the span of a run with an error, unless it is LangGraph's control flow.
 
@@ -263,7 +275,8 @@ class RunSpans:
             run_type: used where the start never came.
             kwargs: the callback's keywords, likewise.
             error: what was raised.
-            describe_rest: adds to the attributes what was known before the error.
+            describe_rest: adds what was known before the error; see :meth:`end`.
+            told: what the callback was, for ``describe_rest``.
         """
         paused = is_control_flow(error)
 
@@ -276,7 +289,7 @@ class RunSpans:
                 message = said.get(names.ERROR_MESSAGE, "")
                 run.span.set_status(Status(StatusCode.ERROR, message[:1_000]))
             if describe_rest is not None:
-                describe_rest(said)
+                describe_rest(run, said, *told)
 
         if paused:
             self._note_pause(run_id, error)
@@ -313,38 +326,31 @@ class RunSpans:
         """The open run above, also where another handler on this provider was told of it."""
         if parent_run_id is None:
             return None
-        run = self._runs.get(parent_run_id)
+        run = self.open_by_number.get(parent_run_id.int)
         if run is not None:
             return run
         others = (item for item in list(_all) if item.provider is self.provider)
         found = (item.open_run(parent_run_id) for item in others)
         return next((run for run in found if run is not None), None)
 
-    def _unseen_start(self, run_id: UUID, run_type: str, kwargs: Mapping[str, Any]) -> OpenRun:
-        """A span for a run whose start never came (langchain-ai/langchain#39633)."""
+    def _unseen_start(
+        self, run_id: UUID, run_type: str, kwargs: Mapping[str, Any]
+    ) -> OpenRun | None:
+        """A span for a run whose start never came (langchain-ai/langchain#39633).
 
-        def describe(attributes: Attributes) -> None:
-            attributes[names.MISSING_START] = True
-
-        self.start(run_type, "unknown", {**kwargs, "run_id": run_id}, describe)
+        None where there was a start: its end came before, or ours did.
+        """
+        if not self._active or self._process_ends or run_id.int in self._ended:
+            return None
+        known = {**kwargs, "run_id": run_id, "name": "unknown"}
+        self.start(run_type, None, known, describe_missing_start, None)
         return self._runs.pop(run_id) or OpenRun(INVALID_SPAN, run_type, {})
 
     def _close_out(self, run: OpenRun, said: Attributes) -> None:
-        if tokens := max(run.tokens, run.events):
-            said[names.STREAM_TOKENS] = tokens
-            # the parameters of many integrations do not tell a call of their stream()
-            said[names.REQUEST_STREAM] = True
-        if run.first_token_s is not None:
-            wait = run.first_token_s - run.started_s
-            said[names.RESPONSE_TIME_TO_FIRST_CHUNK] = wait
-        if run.overflow:
-            # its texts are bounded already, and none of its entries may go
-            said[names.EVENTS_OVERFLOW] = json.dumps(run.overflow, ensure_ascii=False)
-        if names.TRUNCATED in said:
-            said[names.TRUNCATED] = [*run.request.get(names.TRUNCATED, ()), *said[names.TRUNCATED]]
+        describe_end(run, said)
         if self._owner is not None:
             said.update(self._owner.end_attributes())
-        run.span.set_attributes(said)
+        put_on(run.span, said)
 
     def _put_out(self, run: OpenRun) -> None:
         """End the span of a run for which there is no room any more."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -26,20 +25,19 @@ class OpenRun:
         run_type: ``llm``, ``chat_model``, ``chain``, ``tool`` or ``retriever``.
         session: the session attributes that its children inherit.
         started_s: monotonic seconds; now by default.
-        run_id: as its span tells it.
+        number: of its first callback in the process.
         request: the attributes of its start.
         aside: content of its start that only log events get.
-        usage_owner: of a model run inside somebody else's inference: who accounts for the tokens.
     """
 
     __slots__ = (
         "aside",
         "events",
         "first_token_s",
+        "number",
         "overflow",
         "points",
         "request",
-        "run_id",
         "run_type",
         "session",
         "span",
@@ -54,18 +52,18 @@ class OpenRun:
         run_type: str,
         session: Mapping[str, str],
         started_s: float | None = None,
-        run_id: str = "",
+        number: int = 0,
         request: Mapping[str, Any] = _NOTHING,
         aside: Mapping[str, str] = _NOTHING,
-        usage_owner: object | None = None,
     ) -> None:
         self.span = span
         self.run_type = run_type
         self.session = session
-        self.run_id = run_id
         self.request = request
         self.aside = aside
-        self.usage_owner = usage_owner
+        self.usage_owner: object | None = None
+        """Of a model run inside somebody else's inference: who accounts for the tokens."""
+        self.number = number
         self.started_s = time.monotonic() if started_s is None else started_s
         self.tokens = 0
         self.events = 0
@@ -79,7 +77,7 @@ class OpenRuns:
     """Open runs by run id, from any thread.
 
     Args:
-        abandon: called, outside the lock, with each run that is put out to keep the bounds.
+        abandon: called with each run that is put out to keep the bounds.
         most: how many runs may be open.
         longest_s: how many seconds a run may be open when room is looked for.
     """
@@ -95,28 +93,24 @@ class OpenRuns:
         self._longest_s = longest_s
         # UUID hashes itself in Python, once a streamed token
         self.by_number: Final[dict[int, OpenRun]] = {}
-        """By the integer of the run's id; only to look things up in."""
+        """By the integer of the run's id; to find a run in and to take one out, each at once."""
         self._runs = self.by_number
         self._next_look_s = 0.0
-        self._lock = threading.Lock()
 
     def after_fork(self) -> None:
-        """In a forked child: the parent ends its runs, and a thread may hold the lock."""
+        """In a forked child: the parent ends its runs."""
         self._runs.clear()
-        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._runs)
 
     def add(self, run_id: UUID, run: OpenRun) -> None:
         """Remember a run; the oldest go where there are too many or they are too old."""
-        with self._lock:
-            self._runs[run_id.int] = run
-            if len(self._runs) <= self._most and run.started_s < self._next_look_s:
-                return
-            out = self._outside_the_bounds()
-        for oldest in out:
-            self._abandon(oldest)
+        # each operation of a dictionary is whole for other threads, so that no lock is needed
+        self._runs[run_id.int] = run
+        if len(self._runs) > self._most or run.started_s >= self._next_look_s:
+            for oldest in self._outside_the_bounds():
+                self._abandon(oldest)
 
     def get(self, run_id: UUID | None) -> OpenRun | None:
         """The open run of that id."""
@@ -124,15 +118,12 @@ class OpenRuns:
 
     def pop(self, run_id: UUID) -> OpenRun | None:
         """Take a run out, at its end."""
-        with self._lock:
-            return self._runs.pop(run_id.int, None)
+        return self._runs.pop(run_id.int, None)
 
     def take_all(self) -> list[OpenRun]:
         """Take every open run out."""
-        with self._lock:
-            runs = list(self._runs.values())
-            self._runs.clear()
-        return runs
+        taken = [self._runs.pop(number, None) for number in list(self._runs)]
+        return [run for run in taken if run is not None]
 
     def _outside_the_bounds(self) -> list[OpenRun]:
         out: list[OpenRun] = []
@@ -140,11 +131,16 @@ class OpenRuns:
         pause = min(_MOST_BETWEEN_LOOKS_S, self._longest_s / _LOOKS_IN_THE_LONGEST)
         self._next_look_s = now + pause
         # runs stand in the order of their starts, so the first one is the oldest
-        while self._runs:
-            oldest_id = next(iter(self._runs))
-            oldest = self._runs[oldest_id]
-            if len(self._runs) <= self._most and now - oldest.started_s <= self._longest_s:
+        while (oldest := self._oldest()) is not None:
+            number, run = oldest
+            if len(self._runs) <= self._most and now - run.started_s <= self._longest_s:
                 break
-            del self._runs[oldest_id]
-            out.append(oldest)
+            if self._runs.pop(number, None) is not None:
+                out.append(run)
         return out
+
+    def _oldest(self) -> tuple[int, OpenRun] | None:
+        try:
+            return next(iter(self._runs.items()), None)
+        except RuntimeError:  # another thread has changed it between the two calls
+            return self._oldest()

@@ -15,9 +15,9 @@ next_seq: Final[Callable[[], int]] = itertools.count(1).__next__
 """The next number; unique and rising in this process, from any thread."""
 
 
-def process_id() -> str:
-    """Sixteen hexadecimal digits that name this process; a forked child has its own."""
-    return _process_id
+def position(number: int) -> str:
+    """Where a callback stands: its process, which is another one after a fork, and its number."""
+    return f"{_process_id}:{number}"
 
 
 def _after_fork() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from clearml_otel import attributes as names
 from clearml_otel.langchain.guard import report_error
@@ -108,7 +108,6 @@ _LEFT_OUT: Final = (
     "cacheReadInputTokens",
     "cacheWriteInputTokens",
 )
-_BOTH: Final = frozenset({names.USAGE_INPUT_TOKENS, names.USAGE_OUTPUT_TOKENS})
 _USAGE_KEYS: Final = ("token_usage", "usage", "usage_metadata", "token_count")
 
 
@@ -125,6 +124,10 @@ def usage_attributes(answers: Answers) -> dict[str, int]:
     for item in answers.items:
         if item.usage and (found := _counts(item.usage)):
             return found
+    # where most completions have it
+    told: object = answers.output.get("token_usage")
+    if type(told) is dict and (found := _counts(cast("dict[str, Any]", told))):
+        return found
     for source in _elsewhere(answers):
         if source and (found := _counts(source)):
             return found
@@ -175,8 +178,10 @@ def _read(usage: dict[str, Any]) -> dict[str, int]:
     if native:
         _include_parts(usage, found)
     total = found.get(names.USAGE_TOTAL_TOKENS)
-    if total is not None and total == sum(found.get(key, 0) for key in _BOTH):
-        del found[names.USAGE_TOTAL_TOKENS]
+    if total is not None:
+        asked, answered = names.USAGE_INPUT_TOKENS, names.USAGE_OUTPUT_TOKENS
+        if total == found.get(asked, 0) + found.get(answered, 0):
+            del found[names.USAGE_TOTAL_TOKENS]
     if names.USAGE_CACHE_CREATION_TOKENS in found:
         found[names.USAGE_CACHE_WRITE_TOKENS] = found[names.USAGE_CACHE_CREATION_TOKENS]
     return found

@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, cast
+from collections.abc import Sequence
+from typing import Final, cast
 
 from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
 
-from clearml_otel import attributes as names
 from clearml_otel.langchain.documents import documents_json, is_documents
 from clearml_otel.langchain.graph_values import command_messages, is_graph_value
 from clearml_otel.langchain.media import bytes_part, media_mark
 from clearml_otel.langchain.message_parts import content_parts, readable
 from clearml_otel.langchain.messages import message_text
 from clearml_otel.langchain.readable import in_json, in_words, is_blocks
-from clearml_otel.langchain.values import clean_text, plain_json, to_json, to_text
+from clearml_otel.langchain.values import clean_text, plain_json
 
 _LONGEST_ARTIFACT: Final = 32_768
 """Characters of an artifact, about; what is cut of a longer one says so."""
-
-
-def tool_request(input_str: object, inputs: object) -> Iterator[tuple[str, str]]:
-    """The attributes of a tool's start: its arguments.
-
-    Args:
-        input_str: the callback's ``input_str``, which for structured tools is the repr of a
-            dictionary.
-        inputs: the callback's ``inputs``, the arguments by name, where LangChain gives them.
-    """
-    if isinstance(inputs, Mapping) and inputs:
-        yield names.TOOL_CALL_ARGUMENTS, to_json(cast("Mapping[str, Any]", inputs))
-    else:
-        text = to_text(input_str)
-        yield names.TOOL_CALL_ARGUMENTS, text
-        # it may look like arguments by name, and is none
-        yield names.TOOL_INPUT, text
-
-
-def tool_results(output: object) -> Iterator[tuple[str, str]]:
-    """The attributes of a tool's end: its output and, where there is one, its artifact."""
-    if output is not None:
-        yield names.TOOL_CALL_RESULT, tool_output(output)
-    if (artifact := tool_artifact(output)) is not None:
-        yield names.TOOL_ARTIFACT, artifact
 
 
 def tool_output(value: object) -> str:

@@ -11,7 +11,7 @@ import pytest
 from clearml_otel import attributes as names
 from clearml_otel.conventions import Generation, Usage, read_run
 from clearml_otel.conventions.run import Run
-from clearml_otel.spans import SpanEvent
+from clearml_otel.spans import SpanEvent, SpanRecord
 from support.run_records import (
     NOON,
     answered,
@@ -166,3 +166,56 @@ def test_broken_json_becomes_text() -> None:
 
 def test_a_model_asked_for_stands_in_for_one_not_told() -> None:
     assert read(gen_ai__request__model="m").model == "m"
+
+
+def newer(record: SpanRecord, **attributes: Any) -> Run:
+    """Read as today's handler writes it: what goes without saying is left out."""
+    older = ("langchain.process.id", "langchain.start.seq", "langchain.end.seq")
+    kept = {key: value for key, value in record.attributes.items() if key not in older}
+    kept.update({key.replace("__", "."): value for key, value in attributes.items()})
+    run = read_run(replace(record, attributes=kept))
+    assert run is not None
+    return run
+
+
+def where(run: Run) -> tuple[str, int | None, int | None]:
+    return run.process, run.start_seq, run.end_seq
+
+
+def test_older_and_newer_spans_tell_the_same_place() -> None:
+    next_to_each_other, apart = run_record("chain", 17, 18), run_record("chain", 17, 30)
+    read_of_older = read_run(next_to_each_other), read_run(apart)
+    assert [where(run) for run in read_of_older if run is not None] == [
+        where(newer(next_to_each_other, langchain__position="p1:17")),
+        where(newer(apart, langchain__position="p1:17", langchain__end__seq=30)),
+    ]
+
+
+def test_an_open_run_has_no_end_that_goes_without_saying() -> None:
+    record = replace(run_record("chain", 17), end_time_ns=None)
+    assert where(newer(record, langchain__position="p1:17")) == ("p1", 17, None)
+
+
+@pytest.mark.parametrize("position", ["", "p1", "p1:", ":17", "p1:x", "p1:" + "9" * 40, 17])
+def test_a_broken_position_is_none(position: object) -> None:
+    assert where(newer(run_record("chain", 17), langchain__position=position))[1:] == (None, None)
+
+
+def test_a_name_that_is_not_told_is_the_spans_or_the_tools() -> None:
+    def named(run_type: str, title: str, **attributes: Any) -> str | None:
+        record = run_record(run_type, 1, 2)
+        told = {key: item for key, item in record.attributes.items() if key != names.RUN_NAME}
+        record = replace(record, name=title, attributes=told)
+        return newer(record, langchain__position="p1:1", **attributes).name
+
+    assert named("chain", "greet") == "greet"
+    assert named("tool", "execute_tool search", gen_ai__tool__name="search") == "search"
+    assert named("llm", "chat m", langchain__run__name="Model") == "Model"
+
+
+def test_an_older_span_without_a_name_has_none() -> None:
+    record = run_record("chain", 1, 2)
+    told = {key: item for key, item in record.attributes.items() if key != names.RUN_NAME}
+    run = read_run(replace(record, attributes=told))
+    assert run is not None
+    assert run.name is None

@@ -29,6 +29,7 @@ from tenacity import Retrying, stop_after_attempt
 from clearml_otel import attributes as names
 from clearml_otel.readability import measure
 from clearml_otel.spans import SpanRecord
+from support.run_names import run_name
 from support.scripted_models import ScriptedChatModel, ScriptedLLM
 from support.traced import Traced, traced
 
@@ -55,11 +56,8 @@ def add(a: int, b: int) -> int:
 
 
 def parent_names(records: list[SpanRecord]) -> dict[str, str | None]:
-    by_id = {record.span_id: str(record.attributes[names.RUN_NAME]) for record in records}
-    return {
-        str(record.attributes[names.RUN_NAME]): by_id.get(record.parent_span_id or "")
-        for record in records
-    }
+    by_id = {record.span_id: run_name(record) for record in records}
+    return {run_name(record): by_id.get(record.parent_span_id or "") for record in records}
 
 
 def answer_text(record: SpanRecord) -> str:
@@ -295,9 +293,9 @@ def test_parallel_branches_hang_under_the_parallel(tracing: Traced, how: str) ->
         branches.invoke(1, tracing.config)
     by_id = {record.span_id: record for record in tracing.records}
     branches_of = [
-        by_id[record.parent_span_id or ""].attributes[names.RUN_NAME]
+        run_name(by_id[record.parent_span_id or ""])
         for record in tracing.records
-        if record.attributes[names.RUN_NAME] in {"left", "right"}
+        if run_name(record) in {"left", "right"}
     ]
     runs = 3 if how == "batch" else 1
     assert branches_of == ["both"] * (2 * runs)

@@ -23,9 +23,10 @@ from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 from langgraph.types import Command, Send
 from pydantic import BaseModel
 
+from clearml_otel.langchain import inputs
 from clearml_otel.langchain.documents import documents_json
 from clearml_otel.langchain.inputs import chain_input, chain_output
-from clearml_otel.langchain.tool_results import tool_output, tool_results
+from clearml_otel.langchain.tool_results import tool_artifact, tool_output
 from support.examples import examples
 from support.traced import traced
 
@@ -262,6 +263,16 @@ def test_any_value_has_a_text(value: Any) -> None:
         assert "object at 0x" not in text
         text.encode("utf-8")
     json.loads(documents_json(value))
-    for key, said in tool_results(value):
-        assert key.startswith(("gen_ai.", "langchain."))
-        said.encode("utf-8")
+    (tool_artifact(value) or "").encode("utf-8")
+
+
+short = st.text() | st.dictionaries(
+    st.sampled_from([*inputs._QUESTION.keys, *inputs._ANSWER.keys, *KEYS]), st.text(), max_size=2
+)
+
+
+@given(short)
+@examples(300)
+def test_the_short_way_to_a_text_says_the_same(value: Any) -> None:
+    assert chain_input(value) == inputs._readable(value, inputs._QUESTION)
+    assert chain_output(value) == inputs._readable(value, inputs._ANSWER)

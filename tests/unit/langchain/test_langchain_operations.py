@@ -20,7 +20,7 @@ from langgraph.graph import START, StateGraph
 from opentelemetry.trace import SpanKind
 
 from clearml_otel import attributes as names
-from clearml_otel.langchain.operations import operation_of_chain, retrieval_attributes, span_kind
+from clearml_otel.langchain.operations import SPAN_KINDS, operation_of_chain, retrieval_attributes
 from clearml_otel.spans import SpanRecord
 from support.scripted_models import ScriptedLLM
 from support.traced import Traced
@@ -215,4 +215,4 @@ def test_an_agent_on_langgraphs_server_has_an_id() -> None:
     ],
 )
 def test_span_kinds(run_type: str, kind: SpanKind) -> None:
-    assert span_kind(run_type) is kind
+    assert SPAN_KINDS[run_type] is kind

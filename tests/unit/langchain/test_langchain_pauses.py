@@ -12,6 +12,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, interrupt
 
 from clearml_otel import attributes as names
+from support.run_names import run_name
 from support.traced import Traced, nothing_left_behind, traced
 
 
@@ -32,7 +33,7 @@ def asking_graph() -> Any:
 
 def points(made: Traced, event: str) -> list[tuple[str, Any]]:
     return [
-        (str(record.attributes[names.RUN_NAME]), each.attributes)
+        (run_name(record), each.attributes)
         for record in made.records
         for each in record.events
         if each.name == event

@@ -8,13 +8,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from langchain_core.runnables import RunnableLambda
 from opentelemetry.trace import INVALID_SPAN
 
 from clearml_otel.langchain import runs as runs_module
 from clearml_otel.langchain.batches import BatchTracker
+from clearml_otel.langchain.descriptions import uuid_text
 from clearml_otel.langchain.runs import OpenRun, OpenRuns
-from clearml_otel.langchain.sequence import next_seq, process_id
+from clearml_otel.langchain.sequence import next_seq, position
 from support.scripted_models import ScriptedLLM
 from support.traced import traced
 
@@ -99,7 +102,7 @@ def test_missing_ends_are_bounded_and_reported(
 
 
 def test_an_abandoned_run_may_look_at_the_map() -> None:
-    # called outside the lock: a span processor may do anything
+    # a span processor may do anything
     seen: list[int] = []
     runs = OpenRuns(lambda _: seen.append(len(runs)), most=1)
     runs.add(UUID(int=1), run(1e12))
@@ -173,6 +176,33 @@ def test_generate_calls_of_many_threads_do_not_mix() -> None:
         assert [str(member)[-1] for member in members] == ["0", "1", "2"]
 
 
+def test_threads_add_and_take_out_without_a_lock() -> None:
+    out: list[OpenRun] = []
+    runs = OpenRuns(out.append, most=20)
+    taken: list[OpenRun | None] = []
+
+    def work(first: int) -> None:
+        for number in range(first, first + 2_000):
+            runs.add(UUID(int=number), run(1e12))
+            if number % 3:
+                taken.append(runs.pop(UUID(int=number)))
+
+    threads = [threading.Thread(target=work, args=(each * 10_000,)) for each in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    left = runs.take_all()
+    found = [*out, *left, *(each for each in taken if each is not None)]
+    # each run once: put out, taken out or left
+    assert len({id(each) for each in found}) == len(found) == 16_000
+
+
+@given(st.uuids())
+def test_a_runs_id_is_told_as_text(run_id: UUID) -> None:
+    assert uuid_text(run_id) == str(run_id)
+
+
 # -- sequence ----------------------------------------------------------------------------
 
 
@@ -196,9 +226,9 @@ def test_a_forked_child_is_another_process() -> None:
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(writer, process_id().encode())
+        os.write(writer, position(0).encode())
         os._exit(0)
     os.waitpid(child, 0)
-    assert os.read(reader, 100).decode() != process_id()
+    assert os.read(reader, 100).decode() != position(0)
     os.close(reader)
     os.close(writer)

@@ -17,6 +17,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import HumanMessage
 from pydantic import BaseModel, SecretBytes, SecretStr
 
+from clearml_otel.langchain import values
 from clearml_otel.langchain.values import (
     HIDDEN,
     MAX_DEPTH,
@@ -430,3 +431,36 @@ def test_anything_becomes_strict_json(value: object) -> None:
     assert "hunter2" not in text
     # what was encoded once is plain JSON, and stays what it is
     assert json.loads(text, parse_constant=no_constant) == plain(json.loads(text))
+
+
+MARKS = [
+    ":",
+    "=",
+    ";base64,",
+    "sk-",
+    "earer ",
+    "b",
+    "://u:p@",
+    "key=",
+    "data:",
+    "é",
+    "\ud800",
+    " a",
+]
+marked = st.lists(st.sampled_from(MARKS) | st.text(max_size=9), max_size=60).map("".join)
+
+
+@given(marked, st.sampled_from([5, 100, 300, 262_144]))
+@examples(300)
+def test_the_short_way_to_clean_a_text_leaves_the_same(text: str, limit: int) -> None:
+    assert clean_text(text, limit) == values._cleaned(text, limit)
+
+
+small = st.none() | st.booleans() | st.integers() | st.floats() | marked | st.binary(max_size=3)
+fields = st.dictionaries(marked | st.sampled_from(["query", "api_key"]), small, max_size=9)
+
+
+@given(fields)
+@examples(300)
+def test_the_short_way_to_the_json_of_a_few_fields_says_the_same(fields: dict[str, object]) -> None:
+    assert to_json(fields) == values._compact(plain(fields))
