@@ -153,7 +153,7 @@ class Settings:
         """
         settings, problems = _load(keywords, os.environ)
         if problems:
-            raise SettingsError(problems[0][1])
+            raise SettingsError(_with_source(*problems[0], keywords))
         return settings
 
     @classmethod
@@ -165,11 +165,8 @@ class Settings:
         """
         settings, problems = _load(keywords, os.environ)
         for name, message in problems:
-            variable = ENV_PREFIX + name.upper()
-            by_variable = keywords.get(name) is None and variable in os.environ
-            where = f" (set by {variable})" if by_variable and variable not in message else ""
-            instead = f"; {getattr(settings, name)!r} is used" if hasattr(settings, name) else ""
-            text = f"clearml-otel: {message}{where}{instead}"
+            used = f"{getattr(settings, name)!r} is used" if hasattr(settings, name) else "ignored"
+            text = f"clearml-otel: {_with_source(name, message, keywords)}; {used}"
             report(f"settings.{name}", text, level=logging.ERROR)
         return settings
 
@@ -181,6 +178,13 @@ class Settings:
 def offline_mode(environ: Mapping[str, str]) -> bool:
     """ClearML's own switch: on for anything but an empty or false value (it may be a version)."""
     return environ.get("CLEARML_OFFLINE_MODE", "").strip().lower() not in _FALSE
+
+
+def _with_source(name: str, message: str, keywords: Mapping[str, object]) -> str:
+    """The problem of a setting, with the variable that it comes from if it comes from one."""
+    variable = ENV_PREFIX + name.upper()
+    by_variable = keywords.get(name) is None and variable in os.environ
+    return f"{message} (set by {variable})" if by_variable and variable not in message else message
 
 
 def _load(

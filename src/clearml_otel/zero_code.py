@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
+from clearml_otel.diagnostics import report
 from clearml_otel.langchain import LangChainInstrumentor
 from clearml_otel.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class DeclarativeOptions:
     """What ``instrumentation/development: python: clearml_langchain:`` takes; all optional.
+
+    An option that it does not know is logged and ignored: as an error, it would cost the others.
 
     Args:
         complexity_metrics: see :class:`~clearml_otel.settings.Settings`, as for the others.
@@ -33,6 +37,18 @@ class DeclarativeOptions:
     capture_content: bool | str | None = None
     max_content_length: int | None = None
     capture_media: bool | None = None
+
+    def __init__(self, **options: Any) -> None:
+        for name in self.__slots__:
+            object.__setattr__(self, name, options.pop(name, None))
+        for name in options:
+            known = ", ".join(sorted(self.__slots__))
+            report(
+                f"zero_code.option.{name}",
+                f"clearml-otel: unknown option {name!r} of clearml_langchain in the configuration "
+                f"file; the options are {known}; ignored",
+                level=logging.ERROR,
+            )
 
 
 class ZeroCodeInstrumentor(BaseInstrumentor):

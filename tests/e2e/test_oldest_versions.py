@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from support.environments import environment_with
 from support.session_files import read_zip, the_only_zip
 
 TESTS = Path(__file__).parents[1]
@@ -27,12 +27,7 @@ OLDEST = (
 @pytest.fixture(scope="module")
 def oldest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment with the oldest versions."""
-    folder = tmp_path_factory.mktemp("oldest")
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-    python = folder / "venv" / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", str(TESTS.parent), *OLDEST]
-    subprocess.run(install, check=True, stdout=sys.stderr)
-    return python
+    return environment_with(tmp_path_factory, "oldest", str(TESTS.parent), *OLDEST)
 
 
 def run(command: list[Path | str], folder: Path) -> str:

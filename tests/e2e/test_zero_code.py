@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from clearml_otel.records import build_tables
 from clearml_otel.spans import SpanRecord
 from clearml_otel.spans.otlp_json import read_otlp_json_lines
+from support.door_tables import comparable_tables
 from support.otlp_receiver import OtlpReceiver
 from support.peers.facts import facts_of
 from support.session_files import SessionFiles, read_zip, the_only_zip
@@ -26,13 +28,20 @@ pytestmark = [
 ]
 TESTS = Path(__file__).parents[1]
 PROGRAM = TESTS / "support" / "zero_code_program.py"
+DOOR_PROGRAM = TESTS / "support" / "door_program.py"
 # what opentelemetry-instrument is: its script may be in another environment than this interpreter
 INSTRUMENT = "from opentelemetry.instrumentation.auto_instrumentation import run; run()"
 OTHERS = "langchain,openai,openai_agents,openai-agents"
+LANGCHAIN_SCOPES = {
+    "clearml_otel.langchain",
+    "openinference.instrumentation.langchain",
+    "opentelemetry.instrumentation.langchain",
+    "opentelemetry.instrumentation.genai.langchain",
+}
 
 
 def run_instrumented(
-    folder: Path, *options: str, **variables: str
+    folder: Path, *options: str, program: Sequence[str | Path] = (PROGRAM,), **variables: str
 ) -> tuple[SessionFiles, subprocess.CompletedProcess[str]]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
     environment = {
@@ -48,7 +57,7 @@ def run_instrumented(
         **variables,
     }
     done = subprocess.run(
-        [sys.executable, "-c", INSTRUMENT, *options, sys.executable, str(PROGRAM)],
+        [sys.executable, "-c", INSTRUMENT, *options, sys.executable, *program],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -101,6 +110,26 @@ def test_with_every_other_instrumentation_that_is_installed(tmp_path: Path) -> N
             OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="",
         )
     check(session, other.spans)
+
+
+def test_the_three_other_langchain_instrumentations_change_no_table(tmp_path: Path) -> None:
+    tables = []
+    for name, disabled in (("alone", OTHERS), ("beside", "")):
+        (tmp_path / name).mkdir()
+        with OtlpReceiver() as other:
+            session, _ = run_instrumented(
+                tmp_path / name,
+                program=(DOOR_PROGRAM, "environment"),
+                OTEL_TRACES_EXPORTER="otlp,clearml",
+                OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=other.endpoint,
+                OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=disabled,
+            )
+        # some leave a span current after a stream: what comes next is in its trace then
+        tables.append(comparable_tables(session, leave_out=["trace_id"]))
+    assert {span.scope_name for span in other.spans} >= LANGCHAIN_SCOPES
+    alone, beside = tables
+    assert len(alone["Runs", "session"]) == 19
+    assert beside == alone
 
 
 def test_options_of_the_command(tmp_path: Path) -> None:
@@ -159,3 +188,30 @@ instrumentation/development:
     assert {"one", "two"} <= set(session.task["tags"])
     (first, *_) = session.table("Session Analysis", "customer 42").dicts()
     assert first["flesch_reading_ease"] == ""
+
+
+def test_wrong_settings_in_a_configuration_file(tmp_path: Path) -> None:
+    pytest.importorskip("opentelemetry.configuration")
+    configuration = tmp_path / "otel.yaml"
+    configuration.write_text(
+        """\
+file_format: "1.0-rc.1"
+tracer_provider:
+  processors:
+    - batch: { exporter: { clearml: { task_type: nonsense, colour: blue } } }
+instrumentation/development:
+  python:
+    clearml_langchain: { complexity_metrics: maybe, colour: blue, capture_content: false }
+"""
+    )
+    session, done = run_instrumented(tmp_path, OTEL_CONFIG_FILE=str(configuration))
+    assert "clearml-otel: unknown setting 'colour'; the settings are capture_content" in done.stderr
+    assert "clearml-otel: task_type='nonsense' is none of training, testing" in done.stderr
+    assert "; 'inference' is used" in done.stderr
+    assert "clearml-otel: unknown option 'colour' of clearml_langchain" in done.stderr
+    assert "complexity_metrics='maybe': is neither true nor false; True is used" in done.stderr
+    assert session.task["type"] == "inference"
+    # what was right in the file is as it says
+    (first, *_) = session.table("Session Analysis", "customer 42").dicts()
+    assert (first["prompts"], first["output"]) == ("", "")
+    assert isinstance(first["flesch_reading_ease"], float)

@@ -6,10 +6,8 @@ computes other numbers. So the tests make a virtual environment for it, once for
 
 from __future__ import annotations
 
-import fcntl
 import json
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any
 import pytest
 
 from clearml_otel.readability import METRICS
+from support.environments import environment_with
 
 _REQUIREMENTS = ("textstat==0.7.4", "setuptools<82")
 _SERVER = Path(__file__).with_name("old_textstat_server.py")
@@ -27,11 +26,11 @@ class OldTextstat:
     """One process that runs textstat 0.7.4.
 
     Args:
-        folder: where the virtual environment is or is to be made.
+        python: the interpreter of the environment that has it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.python = _environment(folder)
+    def __init__(self, python: Path) -> None:
+        self.python = python
         self._process = subprocess.Popen(
             [self.python, "-I", "-W", "ignore", _SERVER, *METRICS],
             stdin=subprocess.PIPE,
@@ -75,25 +74,10 @@ class OldTextstat:
 @pytest.fixture(scope="session")
 def old_textstat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OldTextstat]:
     """textstat 0.7.4; parallel test processes share its environment."""
-    folder = tmp_path_factory.getbasetemp()
-    if folder.name.startswith("popen-"):  # pytest-xdist: one base folder for each worker
-        folder = folder.parent
-    textstat = OldTextstat(folder / "old-textstat")
+    # The same patterns on both sides: what is compared is the code.
+    pyphen = f"pyphen=={metadata.version('pyphen')}"
+    textstat = OldTextstat(
+        environment_with(tmp_path_factory, "old-textstat", *_REQUIREMENTS, pyphen)
+    )
     yield textstat
     textstat.close()
-
-
-def _environment(folder: Path) -> Path:
-    """Make the environment, or wait while another process makes it."""
-    python = folder / "bin" / "python"
-    complete = folder / "complete"
-    with open(folder.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not complete.exists():
-            # The same patterns on both sides: what is compared is the code.
-            pyphen = f"pyphen=={metadata.version('pyphen')}"
-            install = [python, "-m", "pip", "install", "--quiet", *_REQUIREMENTS, pyphen]
-            subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-            subprocess.run(install, check=True, stdout=sys.stderr)
-            complete.touch()
-    return python

@@ -184,7 +184,15 @@ def test_what_is_used_instead_is_said_and_where_it_was_set(
     assert told["task_type"].endswith(f"custom (set by {ENV_PREFIX}TASK_TYPE); 'inference' is used")
     assert told[f"{ENV_PREFIX}FLUSH_TIMEOUT_S"].endswith("; 10.0 is used")
     assert told["readability"].endswith("textstat; 'seed' is used")
-    assert told["unknown"].endswith("visualize_model")
+    assert told["unknown"].endswith("visualize_model; ignored")
+
+
+def test_an_error_says_too_where_it_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{ENV_PREFIX}TASK_TYPE", "nonsense")
+    with pytest.raises(SettingsError, match=rf"custom \(set by {ENV_PREFIX}TASK_TYPE\)$"):
+        Settings.load()
+    with pytest.raises(SettingsError, match=r"custom$"):
+        Settings.load(task_type="nonsense")
 
 
 def test_several_faults_are_all_logged(caplog: pytest.LogCaptureFixture) -> None:

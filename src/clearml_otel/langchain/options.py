@@ -69,11 +69,15 @@ class InstrumentationOptions:
             report(
                 "instrument.unknown",
                 f"LangChainInstrumentor().instrument() knows no {', '.join(unknown)}; its options "
-                f"are {', '.join(sorted(known))}",
+                f"are {', '.join(sorted(known))}; ignored",
             )
         given = {name: keywords[name] for name in known & keywords.keys()}
+        defaults = {item.name: item.default for item in fields(cls)}
         for name, problem in _problems(given):
-            report("instrument.value", f"LangChainInstrumentor().instrument(): {problem}")
+            report(
+                f"instrument.{name}",
+                f"LangChainInstrumentor().instrument(): {problem}; {defaults[name]!r} is used",
+            )
             del given[name]
         return cls(**given)
 
@@ -89,4 +93,8 @@ def _problems(given: Mapping[str, Any]) -> list[tuple[str, str]]:
         value = given.get(name, 1)
         if not isinstance(value, int) or value < 1:
             problems.append((name, f"{name}={value!r} is no number above 0"))
+    for name in ("complexity_metrics", "evaluation_events", "capture_media"):
+        value = given.get(name, True)
+        if not isinstance(value, bool):
+            problems.append((name, f"{name}={value!r} is neither True nor False"))
     return problems
