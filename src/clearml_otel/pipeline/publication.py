@@ -147,7 +147,8 @@ def open_spans_step(label: str, spans: Sequence[OpenSpan], timestamp_ms: int) ->
         )
         for each in spans
     ]
-    return _events(events.table_plots(OPEN_SPANS, label, columns, rows, timestamp_ms=timestamp_ms))
+    plots = events.table_plots(OPEN_SPANS, label, columns, rows, timestamp_ms=timestamp_ms)
+    return _events(list(plots))
 
 
 def losses_step(label: str, losses: Mapping[str, int]) -> Step:
