@@ -241,7 +241,7 @@ def test_a_large_table_and_many_lines_arrive_whole(double: ClearMLDouble) -> Non
     rows = [[number, "é" * 2_000] for number in range(2_000)]
     lines = [f"{number} " + "x" * 1_000 for number in range(4_000)]
     server = ServerTransport(SPEC)
-    server.send(table_plots("T", "large", ["n", "text"], rows, timestamp_ms=5))
+    server.send(list(table_plots("T", "large", ["n", "text"], rows, timestamp_ms=5)))
     server.send(console(lines, timestamp_ms=5))
     assert server.task_id is not None
     tables = double.tables(server.task_id)
@@ -338,7 +338,7 @@ def test_calls_from_many_threads_make_one_task(double: ClearMLDouble) -> None:
     server = ServerTransport(SPEC)
 
     def work(number: int) -> None:
-        server.send(table_plots("T", "v", ["n"], [[number]], iteration=number, timestamp_ms=5))
+        server.send(list(table_plots("T", "v", ["n"], [[number]], iteration=number, timestamp_ms=5)))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(40)))

@@ -14,7 +14,7 @@ Json: TypeAlias = "Cell | list[Json] | dict[str, Json] | None"
 
 _Convert: TypeAlias = Callable[[object, tuple[int, ...]], Json]
 
-_LARGEST_EXACT_INT = 2**53
+LARGEST_EXACT_INT = 2**53
 """Beyond it a browser's numbers are no longer exact."""
 
 _MISSING_TYPES = frozenset({"NAType", "NaTType"})
@@ -95,7 +95,7 @@ def _number(value: object) -> Cell | None:
 
 
 def _integer(value: int) -> Cell:
-    if -_LARGEST_EXACT_INT <= value <= _LARGEST_EXACT_INT:
+    if -LARGEST_EXACT_INT <= value <= LARGEST_EXACT_INT:
         return value
     try:
         return str(value)

@@ -14,18 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from clearml_otel.clearml.encoding import Cell, cell, clean_text, escaped_length, figure_value
+from clearml_otel.clearml.encoding import Cell, clean_text, escaped_length, figure_value
 from clearml_otel.clearml.naming import metric_name
+from clearml_otel.clearml.table_pages import TablePages
 from clearml_otel.clearml.transport import Event, TransportError
-
-MAX_PLOT = 8_000_000
-"""Escaped characters of one plot; a table over it is paged."""
-
-MAX_ROWS = 5_000
-"""Rows of one page of a table: more is slow in a browser."""
-
-MAX_CELL = 2_000_000
-"""Escaped characters of one table cell; a longer text is cut."""
 
 MAX_BATCH = 10_000_000
 """Escaped characters of one request."""
@@ -38,10 +30,12 @@ MAX_EVENT = 15_000_000
 MAX_LOG = 1_048_576
 """Escaped characters of one console event, as in ClearML's own SDK."""
 
+_NO_CELLS = '"height": 30, "values": []'
+"""Where the cells stand in the JSON of a plot; inside of a text its quotes would be escaped."""
+
 _FONT = "Heebo, verdana, arial, sans-serif"
 _LAYOUT_RESERVE = 4_000
 _ADDRESS_RESERVE = 100
-_WIDTHS = (6, 60)
 
 
 def table_plots(
@@ -52,7 +46,7 @@ def table_plots(
     *,
     iteration: int = 0,
     timestamp_ms: int,
-) -> list[Event]:
+) -> Iterator[Event]:
     """A table as ClearML shows the one of ``Logger.report_table``, paged where it is too large.
 
     Args:
@@ -63,28 +57,22 @@ def table_plots(
         iteration: the iteration of the first page; further pages take the following ones.
         timestamp_ms: milliseconds since the epoch.
 
-    Returns:
-        One event a page; at least one, also for a table without rows.
+    Yields:
+        One event a page; at least one, also for a table without rows. Each is made when it is
+        asked for, so that a large table is never in memory as a whole.
     """
-    width = max(chain([len(columns)], (len(row) for row in rows)))
-    padding = [""] * width
-    header = [_cut(cell(name), MAX_CELL // max(width, 1) + 100) for name in columns]
-    header += padding[len(header) :]
-    room = MAX_PLOT - _LAYOUT_RESERVE - _cost(header) - 10 * width
-    cells = (_fitted([cell(v) for v in row] + padding[len(row) :], room) for row in rows)
-    widths = _column_widths(header)
-    pages = list(_pages(cells, room, widths))
     name, variant = metric_name(title), metric_name(series)
-    events: list[Event] = []
+    pages = TablePages(columns, rows)
     start = 0
     for number, page in enumerate(pages):
-        span = f"rows {start + 1:,}–{start + len(page):,} of {len(rows):,}"
-        suffix = f" ({span})" if len(pages) > 1 else ""
-        start += len(page)
-        plot = _table(header, page, widths, name + suffix, variant + suffix)
-        text = json.dumps(plot, allow_nan=False)
-        events.append(_plot_event(name, variant, text, iteration + number, timestamp_ms))
-    return events
+        suffix = ""
+        if page.rows < len(rows):
+            suffix = f" (rows {start + 1:,}–{start + page.rows:,} of {len(rows):,})"
+        start += page.rows
+        frame = json.dumps(_table(pages.header, pages.widths, name + suffix, variant + suffix))
+        before, after = frame.split(_NO_CELLS, 1)
+        text = f"{before}{_NO_CELLS[:-2]}{page.cells}{after}"
+        yield _plot_event(name, variant, text, iteration + number, timestamp_ms)
 
 
 def plotly_plot(
@@ -158,28 +146,51 @@ def batches(events: Iterable[Event]) -> Iterator[list[Event]]:
     """Events in batches that ClearML takes in one request, console output in batches of its own.
 
     Console output comes last. A plot may be sent twice, for ClearML replaces it; a line may not.
+    Each batch is given as soon as it is full, before the events after it are asked for.
 
     Raises:
         TransportError: one event is larger than ClearML takes.
     """
+    lines: list[Event] = []
+
+    def others() -> Iterator[Event]:
+        for event in events:
+            if _is_console(event):
+                lines.append(event)
+            else:
+                yield event
+
+    yield from _batches(others())
+    yield from _batches(lines)
+
+
+def _batches(events: Iterable[Event]) -> Iterator[list[Event]]:
     batch: list[Event] = []
     size = 0
-    for event in sorted(events, key=_is_console):
-        cost = len(json.dumps(event)) + _ADDRESS_RESERVE
+    for event in events:
+        cost = _size(event) + _ADDRESS_RESERVE
         if cost > MAX_EVENT:
             raise TransportError(
                 f"the event {event.get('metric')}/{event.get('variant')} has {cost:,} characters, "
                 f"more than the {MAX_EVENT:,} that ClearML takes; report it in smaller parts",
                 transient=False,
             )
-        full = size + cost > MAX_BATCH or len(batch) >= MAX_BATCH_EVENTS
-        if batch and (full or _is_console(event) != _is_console(batch[0])):
+        if batch and (size + cost > MAX_BATCH or len(batch) >= MAX_BATCH_EVENTS):
             yield batch
             batch, size = [], 0
         batch.append(event)
         size += cost
     if batch:
         yield batch
+
+
+def _size(event: Event) -> int:
+    """Characters of an event in a request's body."""
+    plot = event.get("plot_str")
+    if not isinstance(plot, str):
+        return len(json.dumps(event))
+    # a plot is ASCII JSON of some millions of characters, which are not escaped just to be counted
+    return len(json.dumps({**event, "plot_str": ""})) + escaped_length(plot)
 
 
 def addressed(event: Event, task_id: str) -> Event:
@@ -202,10 +213,8 @@ def _plot_event(title: str, series: str, plot: str, iteration: int, timestamp_ms
     }
 
 
-def _table(
-    header: list[Cell], rows: list[list[Cell]], widths: list[int], title: str, series: str
-) -> dict[str, Any]:
-    values = [[row[index] for row in rows] for index in range(len(header))]
+def _table(header: list[Cell], widths: list[int], title: str, series: str) -> dict[str, Any]:
+    """The plot of a table, without its cells."""
     return {
         "data": [
             {
@@ -219,7 +228,7 @@ def _table(
                 },
                 "cells": {
                     "height": 30,
-                    "values": values,
+                    "values": [],
                     "align": "left",
                     "line": {"color": "white", "width": 1},
                     "font": {"family": _FONT, "size": 14, "color": "#384161"},
@@ -229,72 +238,6 @@ def _table(
         ],
         "layout": {"title.text": title, "title": series},
     }
-
-
-def _pages(
-    rows: Iterable[tuple[list[Cell], int]], room: int, widths: list[int]
-) -> Iterator[list[list[Cell]]]:
-    """Rows in pages that fit; ``widths`` grow on the way to what the longest cells need."""
-    page: list[list[Cell]] = []
-    size = 0
-    for row, cost in rows:
-        if page and (size + cost > room or len(page) >= MAX_ROWS):
-            yield page
-            page, size = [], 0
-        page.append(row)
-        size += cost
-        _widen(widths, row)
-    yield page
-
-
-def _column_widths(header: list[Cell]) -> list[int]:
-    widths = [_WIDTHS[0]] * len(header)
-    _widen(widths, header)
-    return widths
-
-
-def _widen(widths: list[int], row: list[Cell]) -> None:
-    for index, value in enumerate(row):
-        width = widths[index]
-        # blanks and small counters need no room; a column at its widest gets no more
-        if value == "" or width >= _WIDTHS[1] or (type(value) is int and 0 <= value < 100_000):
-            continue
-        length = len(value) if isinstance(value, str) else len(repr(value))
-        if length > width:
-            widths[index] = min(length, _WIDTHS[1])
-
-
-def _fitted(row: list[Cell], room: int) -> tuple[list[Cell], int]:
-    """A row whose longest cells are cut until it fits into one page, and its cost."""
-    cost = _cost(row)
-    if cost <= min(room, MAX_CELL):
-        return row, cost
-    costs = [_cost(value) for value in row]
-    left, share = room - 4 * len(row), MAX_CELL
-    for done, each in enumerate(sorted(costs)):
-        share = min(left // (len(row) - done), MAX_CELL)
-        if each > share:
-            break
-        left -= each
-    row = [_cut(v, share) if c > share else v for v, c in zip(row, costs, strict=True)]
-    return row, _cost(row)
-
-
-def _cut(value: Cell, budget: int) -> Cell:
-    """The start of a text, ending in how long it was; at most ``budget`` escaped characters."""
-    if not isinstance(value, str) or _cost(value) <= budget:
-        return value
-    note = f"… [cut: {len(value):,} characters in all]"
-    room = budget - _cost(note)
-    keep = min(len(value), max(room - 4, 0))
-    while keep and _cost(value[:keep]) > room:
-        keep = keep * 9 // 10
-    return value[:keep] + note
-
-
-def _cost(value: object) -> int:
-    """Characters of a value of a plot in a request's body, where it is escaped twice."""
-    return escaped_length(json.dumps(value)) + 2
 
 
 def _messages(lines: Iterable[str]) -> Iterator[str]:

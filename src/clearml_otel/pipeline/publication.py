@@ -152,7 +152,8 @@ def open_spans_step(label: str, spans: Sequence[OpenSpan], timestamp_ms: int) ->
         )
         for each in spans
     ]
-    return _events(events.table_plots(OPEN_SPANS, label, columns, rows, timestamp_ms=timestamp_ms))
+    plots = events.table_plots(OPEN_SPANS, label, columns, rows, timestamp_ms=timestamp_ms)
+    return _events(list(plots))
 
 
 def late_spans_step(label: str, spans: Sequence[SpanRecord], timestamp_ms: int) -> Step:

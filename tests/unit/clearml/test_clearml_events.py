@@ -28,7 +28,7 @@ LIMIT = 15_728_640
 
 
 def plots(columns: list[str], rows: list[list[Any]], **keywords: Any) -> list[dict[str, Any]]:
-    return table_plots("Title", "series", columns, rows, timestamp_ms=5, **keywords)
+    return list(table_plots("Title", "series", columns, rows, timestamp_ms=5, **keywords))
 
 
 def cells(event: dict[str, Any]) -> list[list[Any]]:

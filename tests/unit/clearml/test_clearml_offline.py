@@ -28,9 +28,10 @@ SPEC = TaskSpec("demo project", "my task", tags=("one", "two"), comment="a comme
 
 
 def table(text: str = "x", iteration: int = 0) -> list[Event]:
-    return table_plots(
+    plots = table_plots(
         "Action Records", "first", ["a"], [[text]], iteration=iteration, timestamp_ms=5
     )
+    return list(plots)
 
 
 def lines(folder: str, name: str) -> list[list[dict[str, Any]]]:

@@ -17,8 +17,8 @@ from clearml_otel.clearml.offline import OfflineTransport
 from clearml_otel.clearml.transport import TaskSpec, TransportError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 transport = OfflineTransport(TaskSpec("demo", "task"), folder=Path(sys.argv[1]))
-small = table_plots("T", "small", ["a"], [["x"]], timestamp_ms=5)
-large = table_plots("T", "large", ["a"], [["x" * 100_000]], timestamp_ms=5)
+small = list(table_plots("T", "small", ["a"], [["x"]], timestamp_ms=5))
+large = list(table_plots("T", "large", ["a"], [["x" * 100_000]], timestamp_ms=5))
 transport.send(small)
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))
 try:
@@ -90,7 +90,7 @@ who = "parent" if child else "child"
 if not child:
     transport.after_fork()
 for number in range(100):
-    transport.send(table_plots("T", who, ["a"], [[who * 2_000]], iteration=number, timestamp_ms=5))
+    transport.send(list(table_plots("T", who, ["a"], [[who * 2_000]], iteration=number, timestamp_ms=5)))
     transport.upload_artifact(Artifact(f"{who} {number % 10}", "a.txt", b"data", "text/plain"))
 if not child:
     transport.close("failed", "the child's")

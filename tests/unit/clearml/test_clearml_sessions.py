@@ -49,8 +49,8 @@ def pack(folder: Path) -> Path:
 def ours(tmp_path: Path) -> Path:
     transport = OfflineTransport(TaskSpec("demo", "my task"), folder=tmp_path)
     for rows in ([["old"]], [["new"], [None]]):
-        transport.send(table_plots("T", "v", ["a"], rows, timestamp_ms=5))
-    transport.send(table_plots("T", "w", ["a", "b"], [[1, "é"]], iteration=2, timestamp_ms=5))
+        transport.send(list(table_plots("T", "v", ["a"], rows, timestamp_ms=5)))
+    transport.send(list(table_plots("T", "w", ["a", "b"], [[1, "é"]], iteration=2, timestamp_ms=5)))
     transport.send(console(["one", "two"], timestamp_ms=6))
     transport.close("completed")
     return Path(transport.location)
