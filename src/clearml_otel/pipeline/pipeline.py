@@ -309,7 +309,9 @@ class Pipeline:
 
     # -- the end ------------------------------------------------------------------------------
 
-    def close(self, status: Status | None = None, message: str = "") -> None:
+    def close(
+        self, status: Status | None = None, message: str = "", timeout_s: float | None = None
+    ) -> None:
         """Publish what there is, deliver it within the time-out and give the task its status.
 
         What ClearML does not take by then stays in the spool, for the next process.
@@ -317,7 +319,10 @@ class Pipeline:
         Args:
             status: the task's; by default completed, or failed where an exception ends the program.
             message: the reason that ClearML shows.
+            timeout_s: by default that of the settings.
         """
+        longest = self.settings.shutdown_timeout_s if timeout_s is None else timeout_s
+        deadline = time.monotonic() + longest
         with self._closing:
             if self._closed:
                 return
@@ -327,14 +332,19 @@ class Pipeline:
         worker.remove(self)
         if status is None:
             status, message = _status_at_exit()
-        self._hurry_pages()
+        if self._publisher.visuals is not None:
+            # half of the time is the network's
+            self._publisher.visuals.stop_after(longest / 2)
         self._ending = status, message
         self._stream.write()
         self._stream.describe()
-        left = self._delivery.close(status, message, self.settings.shutdown_timeout_s)
+        left = self._delivery.close(status, message, max(0.0, deadline - time.monotonic()))
         if left or self._delivery.refused:
             self._stream.leave()
             self._leave([job.name for job in left])
+        elif not self._delivery.ended:
+            # the next process gives it its status
+            self._stream.leave()
         else:
             self._stream.close()
         spools.release(self._spool)
@@ -357,11 +367,6 @@ class Pipeline:
                 "`clearml-otel upload`",
                 level=logging.ERROR,
             )
-
-    def _hurry_pages(self) -> None:
-        """Leave half of the time at the end to the network."""
-        if self._publisher.visuals is not None:
-            self._publisher.visuals.stop_after(self.settings.shutdown_timeout_s / 2)
 
     def _description(self) -> Mapping[str, Any]:
         references = self._tasks.references()
