@@ -20,7 +20,6 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from clearml_otel.clearml.time_left import until
 from clearml_otel.clearml.transport import (
-    ModelUpload,
     Status,
     TaskReference,
     Transport,
@@ -30,10 +29,11 @@ from clearml_otel.diagnostics import report
 from clearml_otel.pipeline import spool_folder
 from clearml_otel.pipeline.delivery import perform
 from clearml_otel.pipeline.destination import destination_of, transport_to_resume
+from clearml_otel.pipeline.named_parts import model_of
 from clearml_otel.pipeline.publisher import SessionPublisher
 from clearml_otel.pipeline.span_codec import decoded
 from clearml_otel.pipeline.spool import UNREADABLE
-from clearml_otel.pipeline.spool_file import Label, NamedPart, SpoolFile, SpoolVersionError
+from clearml_otel.pipeline.spool_file import Label, SpoolFile, SpoolVersionError
 from clearml_otel.pipeline.tasks import MAIN, Tasks
 from clearml_otel.settings import Settings
 from clearml_otel.spans import SpanDecodeError, SpanRecord
@@ -340,7 +340,7 @@ def _publish(
             part,
             ends=True,
             name=named.name,
-            model=_model_of(named),
+            model=model_of(named),
         )
         perform(job, tasks.main)
         refused += job.refused
@@ -359,11 +359,3 @@ def _location(tasks: Tasks) -> str:
     if len(locations) < 2:
         return "".join(locations)
     return f"{locations[0]} and {len(locations) - 1} more tasks"
-
-
-def _model_of(named: NamedPart) -> ModelUpload | None:
-    if named.model is None:
-        return None
-    given: dict[str, Any] = {**named.model, "data": named.data}
-    given["tags"] = tuple(given.get("tags") or ())
-    return ModelUpload(**given)
