@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
@@ -68,13 +69,20 @@ class OwnedSpanProcessor(SpanProcessor):
                 tracker.span_ended(span)
 
     def shutdown(self) -> None:
-        """Close the trackers: their provider takes no more spans."""
-        for tracker in list(self._trackers.values()):
-            tracker.close()
+        """Close the trackers, in the time of one: their provider takes no more spans."""
+        trackers = list(self._trackers.values())
+        longest = max((each.settings.shutdown_timeout_s for each in trackers), default=0.0)
+        deadline = time.monotonic() + longest
+        for tracker in trackers:
+            tracker.close(timeout_s=max(0.0, deadline - time.monotonic()))
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Wait for what was flushed already; a handler's session has no name before its flush."""
-        waits = [t.wait(timeout_millis / 1_000) for t in list(self._trackers.values())]
+        deadline = time.monotonic() + timeout_millis / 1_000
+        waits = [
+            tracker.wait(max(0.0, deadline - time.monotonic()))
+            for tracker in list(self._trackers.values())
+        ]
         return all(waits)
 
     def _tracker(self, span: ReadableSpan) -> Tracker | None:

@@ -126,15 +126,18 @@ class Tracker:
         if finish:
             self.close("completed", "finished by the application")
 
-    def close(self, status: Status | None = None, message: str = "") -> None:
+    def close(
+        self, status: Status | None = None, message: str = "", timeout_s: float | None = None
+    ) -> None:
         """Publish what there is and end the task; harmless when repeated.
 
         Args:
             status: the task's; by default completed, or failed where an exception ends the program.
             message: the reason that ClearML shows.
+            timeout_s: seconds that ClearML is waited for; ``shutdown_timeout_s`` by default.
         """
         self._follow(LiveLog.close)
-        self._pipeline.close(status, message)
+        self._pipeline.close(status, message, timeout_s)
 
     # -- what span processors and handlers call -----------------------------------------------
 

@@ -234,7 +234,7 @@ def test_names_that_are_too_short_are_a_clear_line(
 def test_a_task_that_was_deleted_is_a_clear_line(double: ClearMLDouble) -> None:
     transport = new_transport()
     task_id = transport.open()
-    with transport._connected() as api:
+    with transport._server.in_use() as api:
         api.call("tasks.delete", task=task_id, force=True)
     error = error_of(double, transport)
     assert task_id in str(error)

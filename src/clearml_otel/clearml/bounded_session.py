@@ -20,6 +20,7 @@ from clearml_otel.clearml.answers import (
     is_busy,
     retry_after_s,
 )
+from clearml_otel.clearml.time_left import cut, seconds_left
 from clearml_otel.clearml.transport import TransportError
 
 Timeouts = tuple[float, float]
@@ -100,20 +101,21 @@ class BoundedSession(_Session):
             self._http.write_timeout = self._timeouts
         for delay in (*_RETRY_DELAYS, None):
             again = repeat and delay is not None
+            timeouts = cut(self._timeouts)
             try:
-                response = self._http.request(timeout=self._timeouts, **request)
+                response = self._http.request(timeout=timeouts, **request)
             except requests.exceptions.RequestException as error:
                 lost = isinstance(error, requests.exceptions.ConnectionError)
                 final = isinstance(
                     error, (requests.exceptions.Timeout, requests.exceptions.SSLError)
                 )
                 if final or not lost or not again:
-                    raise _unreachable(request["url"], error, self._timeouts) from error
+                    raise _unreachable(request["url"], error, timeouts) from error
             else:
                 asked_to_wait = retry_after_s(response) > 0
                 if not is_busy(response.status_code) or asked_to_wait or not again:
                     return response
-            time.sleep(delay or 0)
+            time.sleep(max(0.0, min(delay or 0.0, seconds_left())))
         raise AssertionError("the last attempt returns or raises")
 
 
@@ -122,9 +124,9 @@ def _unreachable(url: str, error: Exception, timeouts: Timeouts) -> TransportErr
     text = str(error)
     advice = "check that it is up and that CLEARML_API_HOST and CLEARML_FILES_HOST are right"
     if isinstance(error, failures.ReadTimeout):
-        what = f"gave no answer within {timeouts[1]:g} s"
+        what = f"gave no answer within {timeouts[1]:.3g} s"
     elif isinstance(error, failures.ConnectTimeout):
-        what = f"cannot be reached within {timeouts[0]:g} s"
+        what = f"cannot be reached within {timeouts[0]:.3g} s"
     elif isinstance(error, failures.SSLError):
         what = "has no certificate that can be trusted, or speaks no TLS"
         advice = "check CLEARML_API_HOST, and CLEARML_API_HOST_VERIFY_CERT for one of your own"

@@ -22,6 +22,7 @@ from opentelemetry.trace import format_span_id, format_trace_id
 
 from clearml_otel.pipeline.publication import OpenSpan
 from clearml_otel.pipeline.publisher import View
+from clearml_otel.settings import Settings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -57,6 +58,18 @@ class Times:
     checkpoint: float = 300.0
     late_window: float = 600.0
     max_span_age: float = 3_600.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> Times:
+        """Those that are set."""
+        return cls(
+            settings.trace_grace_s,
+            settings.trace_quiet_s,
+            settings.trace_idle_s,
+            settings.checkpoint_s,
+            settings.late_window_s,
+            settings.max_span_age_s,
+        )
 
 
 @dataclass(frozen=True, slots=True)

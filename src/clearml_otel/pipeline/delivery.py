@@ -1,12 +1,14 @@
 """Publications to ClearML, in order, retried until they are accepted.
 
 One daemon thread a pipeline talks to the network, so that nothing of the application waits for it
-unless it asks to. At the end of the process no thread is started: the caller drains inline.
+unless it asks to, and then no longer than it said: a call that hangs is left to the thread. At the
+end of the process no thread is started: where there is none, the caller drains inline.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 import time
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from clearml_otel.clearml.time_left import never, seconds_left, until
 from clearml_otel.clearml.transport import UNAUTHORIZED, Status, Transport, TransportError
 from clearml_otel.diagnostics import forget, report
 from clearml_otel.pipeline.telemetry import telemetry
@@ -70,6 +73,10 @@ class Delivery:
         self._jobs: deque[Job] = deque()
         self._reset_synchronisation()
         self._closing = False
+        self._ends_at = never()
+        self._last: tuple[Status, str] = "completed", ""
+        self.ended = False
+        """Whether nothing is left to do: the tasks have their status too."""
         self._failures_in_a_row = 0
         self._failed_tries = 0
         self._not_before = 0.0
@@ -116,46 +123,62 @@ class Delivery:
                     lambda: not self._jobs or self._failed_tries > before, timeout_s
                 )
         if not threaded:
-            self._attempt_within(time.monotonic() + timeout_s)
+            self._attempt(time.monotonic() + timeout_s)
         return not self._jobs
 
     def close(self, status: Status, message: str, timeout_s: float) -> list[Job]:
-        """Deliver what waits and give the task its final status, within the time.
+        """Deliver what waits and give the tasks their final status, within the time.
 
-        Runs in the caller's thread: at the end of the process no new one can be started.
+        Done by the delivery's thread, which is left alone with a call that hangs; in the caller's
+        where there is none, for at the end of the process no new one can be started.
 
         Returns:
             The jobs that ClearML did not take.
         """
-        deadline = time.monotonic() + timeout_s
         with self._changed:
+            self._last = status, message
+            self._ends_at = time.monotonic() + timeout_s
             self._closing = True
             self._changed.notify_all()
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(max(0.0, deadline - time.monotonic()))
+        if thread is None or thread is threading.current_thread() or not thread.is_alive():
+            self._end()
+        else:
+            thread.join(max(0.0, self._ends_at - time.monotonic()))
+        return list(self._jobs)
+
+    def _end(self) -> None:
+        """The last tries, and the tasks' status."""
         for pause in (*_LAST_PAUSES_S, 0.0):
-            if not self._jobs or self._attempt_within(deadline) or self._hopeless:
-                break
-            if time.monotonic() >= deadline:
+            if not self._jobs or self._attempt(self._ends_at) or self._hopeless:
                 break
             now = time.monotonic()
-            time.sleep(max(0.0, min(max(pause, self._not_before - now), deadline - now)))
-        left = list(self._jobs)
-        self._finish(status, message, left)
-        return left
+            if now >= self._ends_at:
+                break
+            time.sleep(max(0.0, min(max(pause, self._not_before - now), self._ends_at - now)))
+        if not self._jobs:
+            self.ended = all(self._give_status(each) for each in self.tasks.opened().values())
+
+    def _give_status(self, transport: Transport) -> bool:
+        """Whether it needs no further try."""
+        status, message = self._last
+        try:
+            with suppress_instrumentation(), until(lambda: self._ends_at):
+                transport.close(status, message)
+        except TransportError as error:
+            report(
+                "delivery.close",
+                f"the ClearML task could not be marked {status}: {error}",
+                level=logging.ERROR,
+            )
+            return not error.transient
+        return True
 
     def after_fork(self) -> None:
         """In a forked child: what waits belongs to the parent, as do its thread and sockets."""
         self._jobs = deque()
         self._reset_synchronisation()
         self.tasks.after_fork()
-
-    def _finish(self, status: Status, message: str, left: list[Job]) -> None:
-        if left:
-            return
-        for transport in self.tasks.opened().values():
-            _end(transport, status, message)
 
     def _kick(self) -> None:
         self._kicked = True
@@ -180,10 +203,11 @@ class Delivery:
             changed = self._changed
             with changed:
                 changed.wait_for(lambda: self._jobs or self._closing, _PING_EVERY_S)
-                if self._closing:
-                    return
-                idle = not self._jobs
+                closing, idle = self._closing, not self._jobs
                 self._kicked = False
+            if closing:
+                self._end()
+                return
             if idle:
                 self._ping()
             elif not self._attempt():
@@ -203,35 +227,32 @@ class Delivery:
             )
             self._changed.wait_for(lambda: self._kicked or self._closing, pause)
 
-    def _attempt_within(self, deadline: float) -> bool:
-        """Try what waits, unless the thread's own try outlasts the deadline."""
-        return self._attempt(max(0.0, deadline - time.monotonic()), deadline)
+    def _attempt(self, deadline: float = math.inf) -> bool:
+        """Do all that waits, unless another thread's try outlasts the deadline.
 
-    def _attempt(self, timeout_s: float = -1, deadline: float | None = None) -> bool:
-        """Do all that waits; False where a step has to be tried again."""
-        if not self._working.acquire(timeout=timeout_s):
+        Returns:
+            False where a step has to be tried again.
+        """
+        longest = min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)
+        if not self._working.acquire(timeout=longest):
             return False
         try:
-            with suppress_instrumentation():
-                return self._do_all(deadline)
+            with suppress_instrumentation(), until(lambda: min(deadline, self._ends_at)):
+                return self._do_all()
         finally:
             self._working.release()
 
-    def _do_all(self, deadline: float | None) -> bool:
+    def _do_all(self) -> bool:
         while True:
             with self._changed:
                 job = self._jobs[0] if self._jobs else None
-                given_up = self._closing and deadline is None
             if job is None:
                 return True
-            if given_up:
-                # whoever closes does the rest, or leaves it to the next process
-                return False
             began = time.monotonic()
             try:
                 if not self.tasks.several:
-                    self.tasks.open(deadline=deadline)
-                perform(job, self.tasks.main, deadline)
+                    self.tasks.open()
+                perform(job, self.tasks.main)
             except TransportError as error:
                 telemetry.tried(time.monotonic() - began, error.kind)
                 self._failed(job, error)
@@ -271,31 +292,20 @@ class Delivery:
             report("delivery.ping", f"ClearML does not hear from the task: {error}")
 
 
-def _end(transport: Transport, status: Status, message: str) -> None:
-    try:
-        with suppress_instrumentation():
-            transport.close(status, message)
-    except TransportError as error:
-        report(
-            "delivery.close",
-            f"the ClearML task could not be marked {status}: {error}",
-            level=logging.ERROR,
-        )
-
-
-def perform(job: Job, transport: Transport, deadline: float | None = None) -> None:
+def perform(job: Job, transport: Transport) -> None:
     """Do a job's steps; one that ClearML refuses for good is named and left out.
+
+    Where somebody waits for it, no step begins when the time is up.
 
     Args:
         job: the job; steps that are done are gone from it.
         transport: where to.
-        deadline: on :func:`time.monotonic`, after which no step begins.
 
     Raises:
         TransportError: a step is to be tried again; those done before it are not repeated.
     """
     while job.steps:
-        if deadline is not None and time.monotonic() >= deadline:
+        if seconds_left() <= 0:
             raise TransportError(f"there was no time left for {job.name}", transient=True)
         step = job.steps[0]
         try:

@@ -9,6 +9,7 @@ replaces itself.
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -17,8 +18,8 @@ from typing import Any, Final, cast
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from clearml_otel.clearml.time_left import until
 from clearml_otel.clearml.transport import (
-    ModelUpload,
     Status,
     TaskReference,
     Transport,
@@ -28,10 +29,11 @@ from clearml_otel.diagnostics import report
 from clearml_otel.pipeline import spool_folder
 from clearml_otel.pipeline.delivery import perform
 from clearml_otel.pipeline.destination import destination_of, transport_to_resume
+from clearml_otel.pipeline.named_parts import model_of
 from clearml_otel.pipeline.publisher import SessionPublisher
 from clearml_otel.pipeline.span_codec import decoded
 from clearml_otel.pipeline.spool import UNREADABLE
-from clearml_otel.pipeline.spool_file import Label, NamedPart, SpoolFile, SpoolVersionError
+from clearml_otel.pipeline.spool_file import Label, SpoolFile, SpoolVersionError
 from clearml_otel.pipeline.tasks import MAIN, Tasks
 from clearml_otel.settings import Settings
 from clearml_otel.spans import SpanDecodeError, SpanRecord
@@ -120,7 +122,7 @@ def deliver(
     *,
     everything: bool = False,
     own: Iterable[Path] = (),
-    deadline: float | None = None,
+    deadline: float = math.inf,
     on_start: Callable[[Left], None] = lambda _: None,
 ) -> Iterator[Delivered]:
     """Publish what dead processes left.
@@ -170,7 +172,7 @@ def deliver_own(path: Path, streams: Collection[str]) -> Iterator[Delivered]:
         damage: list[sqlite3.Error] = []
         for left in _left(file, in_use=True):
             if left.stream in streams:
-                yield _deliver_stream(file, left, damage, None)
+                yield _deliver_stream(file, left, damage, math.inf)
     finally:
         file.close()
 
@@ -178,7 +180,7 @@ def deliver_own(path: Path, streams: Collection[str]) -> Iterator[Delivered]:
 def _deliver_file(
     path: Path,
     everything: bool,
-    deadline: float | None,
+    deadline: float,
     on_start: Callable[[Left], None],
 ) -> Iterator[Delivered]:
     try:
@@ -272,14 +274,14 @@ class _StoredParts:
 
 
 def _deliver_stream(
-    file: SpoolFile, left: Left, damage: list[sqlite3.Error], deadline: float | None
+    file: SpoolFile, left: Left, damage: list[sqlite3.Error], deadline: float
 ) -> Delivered:
     """Publish a stream in this thread."""
     parts = _StoredParts(file, left.stream, damage)
     try:
-        with suppress_instrumentation():
+        with suppress_instrumentation(), until(lambda: deadline):
             tasks = _tasks_to_resume(file, left)
-            refused = _publish(file, left, parts, tasks, deadline)
+            refused = _publish(file, left, parts, tasks)
             location = _location(tasks)
             if refused:
                 return Delivered(left, location, refused[0])
@@ -325,7 +327,6 @@ def _publish(
     left: Left,
     parts: _StoredParts,
     tasks: Tasks,
-    deadline: float | None,
 ) -> list[str]:
     """Publish the parts; gives what ClearML refuses for good."""
     settings = left.settings
@@ -339,9 +340,9 @@ def _publish(
             part,
             ends=True,
             name=named.name,
-            model=_model_of(named),
+            model=model_of(named),
         )
-        perform(job, tasks.main, deadline)
+        perform(job, tasks.main)
         refused += job.refused
     return refused
 
@@ -358,11 +359,3 @@ def _location(tasks: Tasks) -> str:
     if len(locations) < 2:
         return "".join(locations)
     return f"{locations[0]} and {len(locations) - 1} more tasks"
-
-
-def _model_of(named: NamedPart) -> ModelUpload | None:
-    if named.model is None:
-        return None
-    given: dict[str, Any] = {**named.model, "data": named.data}
-    given["tags"] = tuple(given.get("tags") or ())
-    return ModelUpload(**given)

@@ -16,13 +16,13 @@ from clearml_otel.diagnostics import report
 from clearml_otel.pipeline.assembly import FULL, Assembler, Times
 from clearml_otel.pipeline.delivery import Delivery
 from clearml_otel.pipeline.destination import destination_of, task_descriptions
+from clearml_otel.pipeline.named_parts import named_part
 from clearml_otel.pipeline.process_spools import spools
 from clearml_otel.pipeline.publisher import SessionPublisher, View
 from clearml_otel.pipeline.span_codec import AnySpan
-from clearml_otel.pipeline.spool_file import NamedPart
-from clearml_otel.pipeline.stream import Stream
+from clearml_otel.pipeline.stream import MOST_PENDING, Stream
 from clearml_otel.pipeline.tasks import MAIN, Tasks
-from clearml_otel.pipeline.telemetry import telemetry
+from clearml_otel.pipeline.telemetry import Queue, telemetry
 from clearml_otel.pipeline.worker import worker
 from clearml_otel.settings import Settings
 from clearml_otel.spans import SpanRecord
@@ -67,6 +67,7 @@ class Pipeline:
         self._timed = timed and settings.publish_interval_s > 0
         self._counted = counted
         self._spool = spools.open(settings)
+        self._processor = telemetry.processor() if counted else None
         self._tasks = Tasks(
             lambda name: others(name) if others is not None and name != MAIN else transport,
             several=others is not None,
@@ -79,7 +80,7 @@ class Pipeline:
         self._ending: tuple[Status, str] | None = None
         self._suffix = ""
         self._closing = threading.Lock()
-        self._stream = Stream(self._spool, self._description, self._on_pending)
+        self._stream = Stream(self._spool, self._description, self._on_pending, self._on_processed)
         self._reset()
         lifecycle.register(self)
         worker.add(self)
@@ -87,24 +88,13 @@ class Pipeline:
 
     def _reset(self) -> None:
         self._publisher = SessionPublisher(self.settings, self._stream, self._tasks, self._suffix)
-        self._assembler = self._new_assembler() if self._timed else None
+        times = Times.of(self.settings)
+        self._assembler = Assembler(times, counted=self._counted) if self._timed else None
         self._part_began = time.monotonic()
         self._news = False
         self._late_told = 0
         self._publish_after = 0.0
         self._publishing = False
-
-    def _new_assembler(self) -> Assembler:
-        own = self.settings
-        times = Times(
-            own.trace_grace_s,
-            own.trace_quiet_s,
-            own.trace_idle_s,
-            own.checkpoint_s,
-            own.late_window_s,
-            own.max_span_age_s,
-        )
-        return Assembler(times, counted=self._counted)
 
     @property
     def closed(self) -> bool:
@@ -137,6 +127,13 @@ class Pipeline:
         return len(self._delivery.waiting)
 
     @property
+    def queue(self) -> Queue | None:
+        """That of its span processor, where it has one."""
+        if self._processor is None:
+            return None
+        return Queue(self._processor, self._stream.pending, MOST_PENDING)
+
+    @property
     def spool_bytes(self) -> tuple[int, int]:
         """The identity of the spool and the bytes in it."""
         return id(self._spool), self._spool.bytes_used()
@@ -157,6 +154,7 @@ class Pipeline:
                 "a span ended after its ClearML task was closed and is not in the tables; "
                 "close the task (finish=True, provider.shutdown()) after the last run",
             )
+            self._on_processed(1, "already_shutdown")
             return
         most = self.settings.max_buffered_spans
         if self._assembler is not None:
@@ -207,7 +205,7 @@ class Pipeline:
         if name is None and model is None:
             part = self._stream.end_part()
         else:
-            part = self._stream.end_named_part(_named(name, model))
+            part = self._stream.end_named_part(named_part(name, model))
         if part is not None:
             what = f"the tables of session {name!r}" if name else "the tables of the last sessions"
             self._end_part(part, what, reason, name, model)
@@ -304,12 +302,18 @@ class Pipeline:
         telemetry.late(late - self._late_told)
         self._late_told = late
 
+    def _on_processed(self, spans: int, error: str = "") -> None:
+        if self._processor is not None:
+            telemetry.processed(self._processor, spans, error)
+
     def _on_pending(self) -> None:
         worker.wake(_WRITE_AFTER_S)
 
     # -- the end ------------------------------------------------------------------------------
 
-    def close(self, status: Status | None = None, message: str = "") -> None:
+    def close(
+        self, status: Status | None = None, message: str = "", timeout_s: float | None = None
+    ) -> None:
         """Publish what there is, deliver it within the time-out and give the task its status.
 
         What ClearML does not take by then stays in the spool, for the next process.
@@ -317,7 +321,10 @@ class Pipeline:
         Args:
             status: the task's; by default completed, or failed where an exception ends the program.
             message: the reason that ClearML shows.
+            timeout_s: by default that of the settings.
         """
+        longest = self.settings.shutdown_timeout_s if timeout_s is None else timeout_s
+        deadline = time.monotonic() + longest
         with self._closing:
             if self._closed:
                 return
@@ -327,14 +334,19 @@ class Pipeline:
         worker.remove(self)
         if status is None:
             status, message = _status_at_exit()
-        self._hurry_pages()
+        if self._publisher.visuals is not None:
+            # half of the time is the network's
+            self._publisher.visuals.stop_after(longest / 2)
         self._ending = status, message
         self._stream.write()
         self._stream.describe()
-        left = self._delivery.close(status, message, self.settings.shutdown_timeout_s)
+        left = self._delivery.close(status, message, max(0.0, deadline - time.monotonic()))
         if left or self._delivery.refused:
             self._stream.leave()
             self._leave([job.name for job in left])
+        elif not self._delivery.ended:
+            # the next process gives it its status
+            self._stream.leave()
         else:
             self._stream.close()
         spools.release(self._spool)
@@ -358,11 +370,6 @@ class Pipeline:
                 level=logging.ERROR,
             )
 
-    def _hurry_pages(self) -> None:
-        """Leave half of the time at the end to the network."""
-        if self._publisher.visuals is not None:
-            self._publisher.visuals.stop_after(self.settings.shutdown_timeout_s / 2)
-
     def _description(self) -> Mapping[str, Any]:
         references = self._tasks.references()
         status, message = self._ending or (None, "")
@@ -375,13 +382,6 @@ class Pipeline:
             "status": status,
             "message": message,
         }
-
-
-def _named(name: str | None, model: ModelUpload | None) -> NamedPart:
-    if model is None:
-        return NamedPart(name)
-    fields = {**asdict(model), "data": None}
-    return NamedPart(name, fields, model.data)
 
 
 def _status_at_exit() -> tuple[Status, str]:

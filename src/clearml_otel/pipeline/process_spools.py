@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from pathlib import Path
@@ -34,6 +35,7 @@ class ProcessSpools:
         self._look_at = 0.0
         self._looking: threading.Thread | None = None
         self._exit_timeout_s = 0.0
+        self._leaves = False
 
     def open(self, settings: Settings) -> Spool:
         """The spool for these settings, until :meth:`release`."""
@@ -43,6 +45,7 @@ class ProcessSpools:
                 lifecycle.register(self, last=True)
                 worker.add(self)
                 self._look_at = time.monotonic() + _FIRST_LOOK_S
+                self._leaves = False
             self._users += 1
             self._exit_timeout_s = settings.shutdown_timeout_s
             if key not in self._spools:
@@ -64,6 +67,7 @@ class ProcessSpools:
             # a pipeline may be closed after the end, by a provider's own exit handler
             released = {id(each): each for each in (*self._spools.values(), spool)}
             self._spools = {}
+        self._leaves = any(each.waits for each in released.values())
         for each in released.values():
             each.close()
         worker.remove(self)
@@ -93,7 +97,8 @@ class ProcessSpools:
             self._users = 0
         lifecycle.unregister(self)
         worker.remove(self)
-        delivers = not any(spool.waits for spool in spools)
+        # ClearML does not take our own just now
+        delivers = not self._leaves and not any(spool.waits for spool in spools)
         for spool in spools:
             spool.close()
         if delivers and self._looking is None and self._found_orphans():
@@ -122,7 +127,7 @@ class ProcessSpools:
     def _own_paths(self) -> set[Path]:
         return {spool.path for spool in self._all() if spool.path is not None}
 
-    def _deliver(self, deadline: float | None = None) -> None:
+    def _deliver(self, deadline: float = math.inf) -> None:
         for spool in self._all():
             if spool.left and spool.path is not None:
                 for each in orphans.deliver_own(spool.path, frozenset(spool.left)):

@@ -16,7 +16,8 @@ from clearml_otel.pipeline.spool_file import Label, NamedPart
 from clearml_otel.spans import SpanDecodeError, SpanRecord
 
 BATCH: Final = 512
-_MOST_PENDING: Final = 8 * BATCH
+MOST_PENDING: Final = 8 * BATCH
+"""Spans that wait to be written down; whoever adds more helps."""
 
 
 class Stream:
@@ -30,6 +31,8 @@ class Stream:
         spool: where they are kept.
         describe: what is needed to publish them in another process.
         on_pending: called when there is something to write down after there was nothing.
+        on_processed: called with the number of spans that are written down; with why they are not,
+            where they cannot be.
     """
 
     def __init__(
@@ -37,10 +40,12 @@ class Stream:
         spool: Spool,
         describe: Callable[[], Mapping[str, Any]],
         on_pending: Callable[[], None] = lambda: None,
+        on_processed: Callable[[int, str], None] = lambda spans, error: None,
     ) -> None:
         self._spool = spool
         self._describe = describe
         self._on_pending = on_pending
+        self._on_processed = on_processed
         self._begin()
 
     def _begin(self) -> None:
@@ -59,6 +64,12 @@ class Stream:
     def spans(self) -> int:
         """How many spans the current part has."""
         return self._spans
+
+    @property
+    def pending(self) -> int:
+        """How many spans are not written down yet."""
+        with self._lock:
+            return len(self._pending) + sum(len(spans) for _, spans in self._ended)
 
     @property
     def bytes(self) -> int:
@@ -87,7 +98,7 @@ class Stream:
             full = self._end_part() if self._spans >= most else None
         if pending == 1:
             self._on_pending()
-        elif pending >= _MOST_PENDING and full is None:
+        elif pending >= MOST_PENDING and full is None:
             # faster than the worker: the one who makes them helps, so that memory stays bounded
             self._write_batch()
         return full
@@ -179,6 +190,8 @@ class Stream:
         if faults:
             report("spool.unwritable", f"LOST: {faults[0]}")
             self._spool.lose(self.id, part, UNWRITABLE, len(faults))
+            self._on_processed(len(faults), UNWRITABLE)
+        self._on_processed(len(spans) - len(faults), "")
 
     def describe(self) -> None:
         """Keep what is known now of the settings and the task, if anything is in the spool."""

@@ -44,12 +44,11 @@ class Tasks:
         self._transports: dict[str, Transport] = {MAIN: self.main}
         self._undescribed: dict[str, deque[Step]] = {}
 
-    def open(self, name: str = MAIN, deadline: float | None = None) -> Transport:
+    def open(self, name: str = MAIN) -> Transport:
         """The transport of a task, which is open and described then.
 
         Args:
             name: the session or service that it is for.
-            deadline: on :func:`time.monotonic`, after which no step of its description begins.
 
         Raises:
             TransportError: it cannot be opened (now).
@@ -61,8 +60,7 @@ class Tasks:
         if name not in self._undescribed:
             self._undescribed[name] = deque(self._describe)
             self._on_open()
-        description = Job("the task's description", self._undescribed[name])
-        perform(description, transport, deadline)
+        perform(Job("the task's description", self._undescribed[name]), transport)
         return transport
 
     def opened(self) -> dict[str, Transport]:

@@ -6,9 +6,10 @@ nothing. Source: https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any, Final, Protocol
+from itertools import count
+from typing import Any, Final, NamedTuple, Protocol
 from weakref import WeakSet
 
 from opentelemetry.metrics import CallbackOptions, Observation, get_meter
@@ -19,6 +20,14 @@ _COMPONENT: Final = {
     "otel.component.type": "clearml_span_exporter",
     "otel.component.name": "clearml_span_exporter/0",
 }
+
+
+class Queue(NamedTuple):
+    """A span processor's identity, and the spans in its queue now and at most."""
+
+    component: Mapping[str, str]
+    size: int
+    capacity: int
 
 
 class Watched(Protocol):
@@ -40,6 +49,11 @@ class Watched(Protocol):
         ...
 
     @property
+    def queue(self) -> Queue | None:
+        """That of its span processor, where it has one."""
+        ...
+
+    @property
     def spool_bytes(self) -> tuple[int, int]:
         """The identity of its spool, and the bytes in it: several pipelines share one."""
         ...
@@ -50,11 +64,26 @@ class Telemetry:
 
     def __init__(self) -> None:
         self._pipelines: WeakSet[Any] = WeakSet()
+        self._processors = count()
 
     def watch(self, pipeline: Watched) -> None:
         """Show a pipeline in the gauges for as long as somebody holds it."""
         self._pipelines.add(pipeline)
         _ = self._gauges
+
+    def processor(self) -> Mapping[str, str]:
+        """The identity of one more span processor."""
+        kind = "clearml_span_processor"
+        return {
+            "otel.component.type": kind,
+            "otel.component.name": f"{kind}/{next(self._processors)}",
+        }
+
+    def processed(self, processor: Mapping[str, str], spans: int, error: str = "") -> None:
+        """A span processor has written spans down, or has lost them."""
+        if spans:
+            failed = {"error.type": error} if error else {}
+            self._processed.add(spans, {**processor, **failed})
 
     def accepted(self, spans: int) -> None:
         """ClearML has taken spans."""
@@ -89,6 +118,10 @@ class Telemetry:
     @cached_property
     def _exported(self) -> Any:
         return self._meter.create_counter("otel.sdk.exporter.span.exported", "{span}")
+
+    @cached_property
+    def _processed(self) -> Any:
+        return self._meter.create_counter("otel.sdk.processor.span.processed", "{span}")
 
     @cached_property
     def _lost(self) -> Any:
@@ -131,10 +164,28 @@ class Telemetry:
                 lambda: sum(dict(each.spool_bytes for each in self._watched()).values()),
             ),
         }
+        queues: dict[str, Callable[[Queue], int]] = {
+            "otel.sdk.processor.span.queue.size": lambda queue: queue.size,
+            "otel.sdk.processor.span.queue.capacity": lambda queue: queue.capacity,
+        }
         return [
             meter.create_observable_up_down_counter(name, [_observed(name, read)], unit)
             for name, (unit, read) in kinds.items()
+        ] + [
+            meter.create_observable_up_down_counter(name, [self._queues(read)], "{span}")
+            for name, read in queues.items()
         ]
+
+    def _queues(
+        self, read: Callable[[Queue], int]
+    ) -> Callable[[CallbackOptions], list[Observation]]:
+        """Something of each span processor's queue."""
+
+        def observe(_: CallbackOptions) -> list[Observation]:
+            queues = [each.queue for each in self._watched()]
+            return [Observation(read(q), q.component) for q in queues if q is not None]
+
+        return observe
 
     def _watched(self) -> Iterable[Watched]:
         return list(self._pipelines)

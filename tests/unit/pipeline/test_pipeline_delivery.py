@@ -12,6 +12,7 @@ import pytest
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from clearml_otel import diagnostics
+from clearml_otel.clearml import time_left
 from clearml_otel.clearml.transport import UNAUTHORIZED, Transport, TransportError
 from clearml_otel.pipeline import delivery as delivery_module
 from clearml_otel.pipeline.delivery import Delivery, Job, Step
@@ -550,6 +551,7 @@ def test_no_step_begins_after_the_deadline(monkeypatch: pytest.MonkeyPatch) -> N
     delivery = new_delivery(ScriptedTransport())
     monkeypatch.setattr(delivery, "_ensure_thread", lambda: False)
     monkeypatch.setattr(delivery_module, "time", clock)
+    monkeypatch.setattr(time_left, "time", clock)
 
     def take_a_second() -> None:
         clock.now += 1.0

@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
 
+from clearml_otel import ClearMLSpanExporter, ClearMLSpanProcessor
+from clearml_otel import tracker as tracker_module
 from clearml_otel.pipeline import delivery as delivery_module
 from clearml_otel.pipeline import pipeline as pipeline_module
 from clearml_otel.pipeline import publisher as publisher_module
 from clearml_otel.pipeline import spool as spool_module
+from clearml_otel.pipeline import stream as stream_module
 from clearml_otel.pipeline import telemetry as telemetry_module
 from clearml_otel.pipeline.pipeline import Pipeline
 from clearml_otel.pipeline.telemetry import Telemetry
@@ -104,6 +108,62 @@ def test_failures_and_losses(reader: InMemoryMetricReader) -> None:
     assert found["clearml.span.lost", "the spool was full"] == 7
     assert found["otel.sdk.exporter.span.exported", "the spool was full"] == 7
     assert found["clearml.delivery.waiting", ""] == 1
+
+
+def test_a_span_processor_and_its_queue(
+    reader: InMemoryMetricReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracker_module, "transport_for", lambda _: ScriptedTransport())
+    processor = ClearMLSpanProcessor(task_name="a task", publish_interval_s=0)
+    other = ClearMLSpanProcessor(task_name="another", publish_interval_s=0)
+    exporter = ClearMLSpanExporter(task_name="no processor", publish_interval_s=0)
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    tracer = provider.get_tracer("t")
+    for number in range(3):
+        tracer.start_span(f"s{number}").end()
+    queue = points(reader, "otel.sdk.processor.span.queue.size")
+    assert queue["clearml_span_processor/0"][0] <= 3
+    capacity = points(reader, "otel.sdk.processor.span.queue.capacity")
+    assert {name: value for name, (value, _) in capacity.items()} == {
+        "clearml_span_processor/0": 4_096,
+        "clearml_span_processor/1": 4_096,
+    }
+    processor.tracker.write()
+    assert points(reader, "otel.sdk.processor.span.queue.size")["clearml_span_processor/0"][0] == 0
+    monkeypatch.setattr(stream_module, "encode", lambda spans: (b"", ["it cannot be encoded"]))
+    tracer.start_span("bad").end()
+    processor.tracker.write()
+    provider.shutdown()
+    tracer.start_span("too late").end()
+    data = reader.get_metrics_data()
+    processed = {
+        point.attributes.get("error.type", ""): point.value
+        for point in _points(data, "otel.sdk.processor.span.processed")
+        if point.attributes["otel.component.type"] == "clearml_span_processor"
+    }
+    assert processed == {"": 3, "cannot be written down": 1, "already_shutdown": 1}
+    other.shutdown()
+    exporter.shutdown()
+
+
+def points(reader: InMemoryMetricReader, name: str) -> dict[str, tuple[Any, Any]]:
+    """Values and attributes of an instrument, by component."""
+    return {
+        str(point.attributes["otel.component.name"]): (point.value, point.attributes)
+        for point in _points(reader.get_metrics_data(), name)
+    }
+
+
+def _points(data: Any, name: str) -> list[Any]:
+    return [
+        point
+        for resource in (data.resource_metrics if data else ())
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if metric.name == name
+        for point in metric.data.data_points
+    ]
 
 
 def test_traces(reader: InMemoryMetricReader) -> None:
