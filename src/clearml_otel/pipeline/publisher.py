@@ -232,7 +232,8 @@ class SessionPublisher:
                 exc_info=True,
             )
             return [spans_step(label, work.spans), *model_steps(model)]
-        logged = len(tables.records)
+        # the steps keep what they send, and nothing keeps it longer than they
+        logged, spans, still_open = len(tables.actions.rows), len(work.spans), bool(work.open_spans)
 
         def on_console() -> None:
             session.console = logged
@@ -240,8 +241,8 @@ class SessionPublisher:
 
         def done(_: Transport) -> None:
             if not job.refused:
-                telemetry.accepted(len(work.spans) - session.spans)
-                session.spans, session.open_spans = len(work.spans), bool(work.open_spans)
+                telemetry.accepted(spans - session.spans)
+                session.spans, session.open_spans = spans, still_open
 
         # said before it is done: from the first event on there is something to be withdrawn
         session.spans = max(session.spans, 0)
