@@ -338,7 +338,9 @@ def test_calls_from_many_threads_make_one_task(double: ClearMLDouble) -> None:
     server = ServerTransport(SPEC)
 
     def work(number: int) -> None:
-        server.send(list(table_plots("T", "v", ["n"], [[number]], iteration=number, timestamp_ms=5)))
+        server.send(
+            list(table_plots("T", "v", ["n"], [[number]], iteration=number, timestamp_ms=5))
+        )
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(40)))

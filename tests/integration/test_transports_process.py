@@ -98,7 +98,8 @@ who = "parent" if child else "child"
 if not child:
     transport.after_fork()
 for number in range(30):
-    transport.send(list(table_plots("T", who, ["a"], [[who * 2000]], iteration=number, timestamp_ms=5)))
+    plots = table_plots("T", who, ["a"], [[who * 2000]], iteration=number, timestamp_ms=5)
+    transport.send(list(plots))
 if not child:
     transport.close("failed")
     os._exit(0)

@@ -23,7 +23,7 @@ RUNS: Final = "Runs"
 MODEL_PARAMETERS: Final = "LLM"
 OPEN_SPANS: Final = "Open Spans"
 LATE_SPANS: Final = "Late Spans"
-_LINES_OF_SPANS: Final = 2_000
+_SPANS_OF_LINE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,54 +65,63 @@ class Publication:
     charts: Sequence[Step] = ()
 
     def steps(self) -> list[Step]:
-        """What is to be done, tables first; each step can be repeated without doubling anything."""
+        """What is to be done, tables first; each step can be repeated without doubling anything.
+
+        A step holds what it sends and nothing else, so that this is let go of when it is done.
+        """
+        label = self.label
         titled = (
             (ACTION_RECORDS, self.tables.actions),
             (SESSION_ANALYSIS, self.tables.session),
             (RUNS, self.tables.runs),
         )
-        steps: list[Step] = [self._table_step(title, table) for title, table in titled]
+        steps = [_table_step(title, label, table, self.timestamp_ms) for title, table in titled]
         if self.console:
             # a step of its own: ClearML keeps every console line it is sent, so that lines sent
             # again with a table's retry would stand there twice
-            steps.append(self._console_step())
+            steps.append(_console_step(self.console, self.timestamp_ms, self.on_console))
         steps += self.charts
-        steps += [self._csv_step(title, table) for title, table in titled]
-        steps += [spans_step(self.label, self.spans), *model_steps(self.model)]
+        steps += [_csv_step(title, label, table) for title, table in titled]
+        steps += [spans_step(label, self.spans), *model_steps(self.model)]
         # last, for they take long
         return [*steps, *self.pages]
 
-    def _console_step(self) -> Step:
-        lines = _events(events.console(self.console, timestamp_ms=self.timestamp_ms))
 
-        def send(transport: Transport) -> None:
-            lines(transport)
-            self.on_console()
+def _console_step(lines: Sequence[str], timestamp_ms: int, on_sent: Callable[[], None]) -> Step:
+    send_lines = _events(events.console(lines, timestamp_ms=timestamp_ms))
 
-        return send
+    def send(transport: Transport) -> None:
+        send_lines(transport)
+        on_sent()
 
-    def _table_step(self, title: str, table: Table) -> Step:
-        def send(transport: Transport) -> None:
-            plots = events.table_plots(
-                title, self.label, table.columns, table.rows, timestamp_ms=self.timestamp_ms
-            )
-            for batch in events.batches(plots):
-                transport.send(batch)
+    return send
 
-        return send
 
-    def _csv_step(self, title: str, table: Table) -> Step:
-        def artifact() -> Artifact:
-            text = io.StringIO()
+def _table_step(title: str, label: str, table: Table, timestamp_ms: int) -> Step:
+    def send(transport: Transport) -> None:
+        plots = events.table_plots(
+            title, label, table.columns, table.rows, timestamp_ms=timestamp_ms
+        )
+        for batch in events.batches(plots):
+            transport.send(batch)
+
+    return send
+
+
+def _csv_step(title: str, label: str, table: Table) -> Step:
+    def artifact() -> Artifact:
+        data = io.BytesIO()
+        # as bytes row by row: the text as a whole would be the largest thing in memory
+        with io.TextIOWrapper(data, "utf-8", "replace", newline="") as text:
             writer = csv.writer(text, lineterminator="\n")
             writer.writerow(table.columns)
             writer.writerows(table.rows)
-            data = text.getvalue().encode("utf-8", "replace")
-            name = f"{title} - {self.label}"
+            text.flush()
+            name = f"{title} - {label}"
             preview = f"{len(table.rows)} rows x {len(table.columns)} columns"
-            return Artifact(name, f"{name}.csv", data, "text/csv", preview)
+            return Artifact(name, f"{name}.csv", data.getvalue(), "text/csv", preview)
 
-        return _upload(artifact)
+    return _upload(artifact)
 
 
 def model_steps(model: ModelUpload | None) -> list[Step]:
@@ -126,11 +135,11 @@ def spans_step(label: str, spans: Sequence[SpanRecord]) -> Step:
     def artifact() -> Artifact:
         packed = io.BytesIO()
         # no time stamp inside, so that the same spans give the same bytes
-        with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=3, mtime=0) as file:
+        with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1, mtime=0) as file:
             # the JSON of all at once would be the largest thing in memory
-            for start in range(0, len(spans), _LINES_OF_SPANS):
-                for line in to_otlp_json_lines(spans[start : start + _LINES_OF_SPANS]):
-                    file.write(f"{line}\n".encode("utf-8", "replace"))
+            for start in range(0, len(spans), _SPANS_OF_LINE):
+                for line in to_otlp_json_lines(spans[start : start + _SPANS_OF_LINE]):
+                    file.write(f"{line}\n".encode("ascii"))
         name = f"Spans - {label}"
         preview = f"{len(spans)} spans, OTLP JSON lines"
         return Artifact(name, f"{name}.jsonl.gz", packed.getvalue(), "application/gzip", preview)
@@ -173,7 +182,8 @@ def late_spans_step(label: str, spans: Sequence[SpanRecord], timestamp_ms: int) 
         )
         for each in sorted(spans, key=lambda span: span.start_time_ns)
     ]
-    return _events(events.table_plots(LATE_SPANS, label, columns, rows, timestamp_ms=timestamp_ms))
+    plots = events.table_plots(LATE_SPANS, label, columns, rows, timestamp_ms=timestamp_ms)
+    return _events(list(plots))
 
 
 def losses_step(label: str, losses: Mapping[str, int]) -> Step:

@@ -271,7 +271,9 @@ class SessionPublisher:
                 exc_info=True,
             )
             return [spans_step(label, work.spans), *model_steps(model)]
-        logged = len(tables.records)
+        # the steps keep what they send, and nothing keeps it longer than they
+        logged, spans, still_open = len(tables.actions.rows), len(work.spans), bool(work.open_spans)
+        incomplete = work.incomplete
 
         def on_console() -> None:
             session.console = logged
@@ -279,9 +281,9 @@ class SessionPublisher:
 
         def done(_: Transport) -> None:
             if not job.refused:
-                telemetry.accepted(len(work.spans) - session.spans)
-                session.spans, session.open_spans = len(work.spans), bool(work.open_spans)
-                session.incomplete = work.incomplete
+                telemetry.accepted(spans - session.spans)
+                session.spans, session.open_spans = spans, still_open
+                session.incomplete = incomplete
 
         # said before it is done: from the first event on there is something to be withdrawn
         session.spans = max(session.spans, 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import groupby
 from math import isfinite, isnan
 from pathlib import Path
@@ -25,6 +26,7 @@ Json: TypeAlias = dict[str, Any]
 _KINDS: Final = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
 _STATUSES: Final = {"unset": 0, "ok": 1, "error": 2}
 _INT64: Final = 1 << 63
+_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def read_otlp_json_lines(
@@ -91,35 +93,41 @@ def from_otlp_json(body: bytes | str) -> list[SpanRecord]:
 def to_otlp_json_lines(records: Iterable[SpanRecord]) -> Iterator[str]:
     """The records as OTLP JSON, one line (without its newline) a resource.
 
+    Attributes, of which there are many, are written straight as text; the rest by way of
+    dictionaries.
+
     Args:
         records: in any order; spans of one resource and scope are written together.
+
+    Yields:
+        ASCII text.
     """
+    known = list(records)
+    # the spans of a batch share one resource
+    resources = {id(record.resource): record.resource for record in known}
+    keys = {place: repr(sorted(resource.items())) for place, resource in resources.items()}
 
     def resource_key(record: SpanRecord) -> str:
-        return repr(sorted(record.resource.items()))
+        return keys[id(record.resource)]
 
     def scope_key(record: SpanRecord) -> tuple[str, str]:
         return record.scope_name, record.scope_version
 
-    ordered = sorted(records, key=lambda record: (resource_key(record), scope_key(record)))
+    ordered = sorted(known, key=lambda record: (resource_key(record), scope_key(record)))
     for _, same_resource in groupby(ordered, resource_key):
         spans = list(same_resource)
-        resource_spans: Json = {
-            "resource": {"attributes": _key_values(spans[0].resource)},
-            "scopeSpans": [
-                {
-                    "scope": {"name": name, "version": version},
-                    "spans": [_span(record) for record in same_scope],
-                }
-                for (name, version), same_scope in groupby(spans, scope_key)
-            ],
-        }
-        yield json.dumps({"resourceSpans": [resource_spans]}, separators=(",", ":"))
+        resource = _json({"attributes": _key_values(spans[0].resource)})
+        scopes = [
+            f'{{"scope":{_json({"name": name, "version": version})},'
+            f'"spans":[{",".join(map(_span, same_scope))}]}}'
+            for (name, version), same_scope in groupby(spans, scope_key)
+        ]
+        yield f'{{"resourceSpans":[{{"resource":{resource},"scopeSpans":[{",".join(scopes)}]}}]}}'
 
 
-def _span(record: SpanRecord) -> Json:
+def _span(record: SpanRecord) -> str:
     flags = 0x100 | 0x200 * record.parent_is_remote if record.parent_is_remote is not None else 0
-    span: Json = {
+    before: Json = {
         "traceId": record.trace_id,
         "spanId": record.span_id,
         "traceState": record.trace_state,
@@ -129,7 +137,8 @@ def _span(record: SpanRecord) -> Json:
         "kind": _KINDS.get(record.kind, 1),
         "startTimeUnixNano": str(record.start_time_ns),
         "endTimeUnixNano": str(record.end_time_ns or 0),
-        "attributes": _key_values(record.attributes),
+    }
+    after: Json = {
         "droppedAttributesCount": record.dropped_attributes,
         "events": [
             {
@@ -156,7 +165,31 @@ def _span(record: SpanRecord) -> Json:
             "message": record.status_description,
         },
     }
-    return {key: value for key, value in span.items() if value}
+    # neither is empty: there is always a kind, and a status
+    head, tail = _json(_told(before))[:-1], _json(_told(after))[1:]
+    pairs = ",".join([_key(key) + _any(value) for key, value in record.attributes.items()])
+    return f'{head},"attributes":[{pairs}],{tail}' if pairs else f"{head},{tail}"
+
+
+def _told(fields: Json) -> Json:
+    return {key: value for key, value in fields.items() if value}
+
+
+@lru_cache(maxsize=1024)
+def _key(key: str) -> str:
+    """The start of an attribute; many spans have the same."""
+    return f'{{"key":{_json(key)},"value":'
+
+
+def _any(value: AttributeValue) -> str:
+    """The rest of an attribute: its value as JSON, and the brace of the whole."""
+    if type(value) is str:
+        return f'{{"stringValue":{_json(value)}}}}}'
+    if type(value) is int and -_INT64 <= value < _INT64:
+        return f'{{"intValue":"{value}"}}}}'
+    if type(value) is float and isfinite(value):
+        return f'{{"doubleValue":{value!r}}}}}'
+    return f"{_json(_to_any(value))}}}"
 
 
 def _key_values(attributes: Attributes) -> list[Json]:

@@ -90,7 +90,8 @@ who = "parent" if child else "child"
 if not child:
     transport.after_fork()
 for number in range(100):
-    transport.send(list(table_plots("T", who, ["a"], [[who * 2_000]], iteration=number, timestamp_ms=5)))
+    plots = table_plots("T", who, ["a"], [[who * 2_000]], iteration=number, timestamp_ms=5)
+    transport.send(list(plots))
     transport.upload_artifact(Artifact(f"{who} {number % 10}", "a.txt", b"data", "text/plain"))
 if not child:
     transport.close("failed", "the child's")
