@@ -62,6 +62,8 @@ def measure(setting: Setting) -> Result:
     bursts = found["bursts"]
     added = [mine - none for mine, none in zip(bursts["ours"], bursts["none"], strict=True)]
     result.rows.append(Row("Processor and assembly, added", "µs", {"ours": Samples(added)}))
+    rate: dict[Column, Cell] = {"ours": Samples([found["end_to_end"]])}
+    result.rows.append(Row("LLM calls end to end, offline, a CPU second", "spans", rate))
     result.rows += _many(found["processors"], sizes.pipeline_spans)
     return result
 

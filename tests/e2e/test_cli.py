@@ -14,7 +14,7 @@ from rich.cells import cell_len
 
 from clearml_otel.version import __version__
 from support.clearml_double import ClearMLDouble
-from support.commands import HEAVY, Outcome, environment, run_cli, run_program
+from support.commands import HEAVY, Outcome, environment, run_cli
 from support.demo_session import Demo
 from support.session_files import TableFile, read_zip, the_only_zip
 
@@ -91,10 +91,7 @@ def test_demo_ends_with_the_tables_and_where_they_are(demo: Demo) -> None:
     assert [line for line in after if " rows x " in line] == TITLES
     assert f"The session is in {demo.session}" in after
     assert f"  clearml-otel show {shlex.quote(str(demo.session))}" in after
-    command = shlex.split(after[-1])
-    assert command[:2] == ["python", "-c"]
-    call = f"from clearml import Task; Task.import_offline_session({str(demo.session)!r})"
-    assert command[2] == call
+    assert shlex.split(after[-1]) == ["clearml-otel", "upload", str(demo.session)]
 
 
 def test_demo_leaves_the_session(demo: Demo) -> None:
@@ -108,9 +105,9 @@ def test_demo_leaves_the_session(demo: Demo) -> None:
 
 
 def test_demo_tells_how_to_upload(demo: Demo, tmp_path: Path) -> None:
-    _python, *arguments = shlex.split(after_the_page(demo.outcome)[-1])
+    _program, *arguments = shlex.split(after_the_page(demo.outcome)[-1])
     with ClearMLDouble() as double:
-        outcome = run_program(tmp_path, *arguments, **double.env())
+        outcome = run_cli(tmp_path, *arguments, **double.env())
         assert outcome.status == 0, outcome
         assert double.violations == []
         task = double.task_by_name("llm")

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 from langchain_core.language_models.fake import FakeListLLM
+from opentelemetry.sdk.trace import TracerProvider
 
-from clearml_otel import ClearMLCallbackHandler
+from clearml_otel import ClearMLCallbackHandler, ClearMLSpanProcessor
+from clearml_otel.langchain import LangChainSpanHandler
 from support.clearml_double import ClearMLDouble
+from support.waits import Waits, assert_never_waited
 
 TABLES = {("Action Records", "asked", 0), ("Session Analysis", "asked", 0), ("Runs", "asked", 0)}
 FAULTS = {
@@ -63,6 +66,35 @@ def test_tables_are_published_once_it_recovers(
     handler.flush_tracker(finish=True)
     assert double.tasks[task]["status"] == "completed"
     assert double.violations == []
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_runs_do_not_wait_for_it(
+    fault: str, double: ClearMLDouble, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tables are published all the while, and fail."""
+    double.fail(**FAULTS[fault])
+    processor = ClearMLSpanProcessor(
+        task_name="faulty server", trace_grace_s=0.0, publish_interval_s=0.01, shutdown_timeout_s=30
+    )
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    model = FakeListLLM(responses=["an answer"], callbacks=[LangChainSpanHandler(provider)])
+    waits = Waits()
+    model.invoke("question 0")
+    double.wait_for(lambda: double.requests, 30)
+    for number in range(1, 1_000):
+        with waits.call():
+            model.invoke(f"question {number}")
+    with capsys.disabled():
+        print(f"\nwaits: {fault}: ms a run {(figures := waits.figures())}")
+    # the server is in this very interpreter, and makes the runs wait for it too
+    assert_never_waited(figures, "p95")
+    double.recover()
+    provider.shutdown()
+    (task,) = double.tasks
+    rows = double.tables(task)["Session Analysis", "session", 0].rows
+    assert [row[1] for row in rows] == [f"question {number}" for number in range(1_000)]
 
 
 def test_a_server_that_comes_back_later(

@@ -3,13 +3,15 @@
     python chaos_program.py NAME HOW COUNT
 
 HOW is ``exporter`` (each span by ``ClearMLSpanExporter.export``; its prompt is printed when that
-has returned), ``processor`` (through ``ClearMLSpanProcessor``; the slowest of its calls is printed
-at the end) or ``fork`` (four children export COUNT spans each while the parent does). COUNT is how
-many traces there are, 0 for as many as there is time for. Prompts are ``NAME:NUMBER``.
+has returned), ``processor`` (through ``ClearMLSpanProcessor``; how long its calls took is printed
+at the end), ``full`` (the same, where no file may have more than ``LARGEST_FILE`` bytes) or
+``fork`` (four children export COUNT spans each while the parent does). COUNT is how many traces
+there are, 0 for as many as there is time for. Prompts are ``NAME:NUMBER``.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -23,6 +25,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, Sp
 from clearml_otel import ClearMLSpanExporter, ClearMLSpanProcessor
 from clearml_otel.attributes import SCOPE_NAME
 from support.run_records import answered, asked
+from support.waits import Waits
+
+LARGEST_FILE = 200_000
 
 name, how, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 SETTINGS: dict[str, Any] = {
@@ -66,20 +71,24 @@ def run(tracer: Any, prompt: str) -> None:
         pass
 
 
-def export(tracer: Any, prefix: str, number: int) -> float:
-    """Gives the seconds of the slowest span."""
-    slowest = 0.0
+def export(tracer: Any, prefix: str, number: int) -> Waits:
+    """Gives what each span took."""
+    waits = Waits()
     done = 0
     while not number or done < number:
-        began = time.perf_counter()
-        run(tracer, f"{prefix}:{done}")
-        slowest = max(slowest, time.perf_counter() - began)
+        with waits.call():
+            run(tracer, f"{prefix}:{done}")
         done += 1
         # 1,000 spans a second are a busy service
         time.sleep(0.001)
-    return slowest
+    return waits
 
 
+if how == "full":
+    import resource
+
+    # writing more fails as on a full disk, and needs no disk of the test's own
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
 provider = TracerProvider()
 if how == "exporter":
     provider.add_span_processor(SimpleSpanProcessor(Telling()))
@@ -87,8 +96,8 @@ else:
     provider.add_span_processor(ClearMLSpanProcessor(**SETTINGS))
 tracer = provider.get_tracer(SCOPE_NAME)
 if how != "fork":
-    slowest = export(tracer, name, count)
-    os.write(1, f"slowest {slowest * 1_000:.1f} ms\n".encode())
+    figures = export(tracer, name, count).figures()
+    os.write(1, f"waits {json.dumps(figures)}\n".encode())
 else:
     parent = threading.Thread(target=export, args=(tracer, f"{name}-parent", count))
     parent.start()

@@ -99,15 +99,7 @@ def _print_results(console: Console, location: Path) -> None:
         "To see all of it:",
         f"  clearml-otel show {shlex.quote(str(location))}",
         "To upload it, once clearml-init has stored your ClearML credentials:",
-        f"  {upload_command(location)}",
+        f"  clearml-otel upload {shlex.quote(str(location))}",
     ]
     for line in lines:
         console.print(Text(line), soft_wrap=True)
-
-
-def upload_command(location: Path) -> str:
-    """The shell command that sends an offline session to the ClearML server."""
-    code = f"from clearml import Task; Task.import_offline_session({str(location)!r})"
-    # double quotes read best, where the shell finds nothing in them to replace
-    quoted = shlex.quote(code) if any(char in code for char in '"$`\\!') else f'"{code}"'
-    return f"python -c {quoted}"

@@ -19,6 +19,7 @@ _ROWS = (
     "Records and tables",
     "Size of an LLM call",
     "Processor and assembly, added",
+    "LLM calls end to end, offline, a CPU second",
     "2,000 spans without a pause: CPU",
     "2,000 spans: last tenth over first",
     "2,000 spans: RSS growth",
