@@ -12,6 +12,7 @@ import pytest
 
 from support.commands import environment, run_program
 from support.otlp_receiver import OtlpReceiver
+from support.receivers import LOOPBACK_ONLY, receivers_python
 from support.session_files import SessionFiles, read_zip, the_only_zip
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -24,6 +25,7 @@ WANTED = {
     "fastapi_streaming": {"ann": (16, 2), "bob": (8, 1)},
 }
 BY_COMMAND = {"zero_code_app"}
+BESIDE = {"phoenix_beside": "Phoenix", "mlflow_beside": "MLflow"}
 
 
 def sizes(session: SessionFiles) -> dict[str, tuple[int, int]]:
@@ -36,7 +38,9 @@ def sizes(session: SessionFiles) -> dict[str, tuple[int, int]]:
 
 
 def test_every_example_is_run_here() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == WANTED.keys() | BY_COMMAND
+    assert {
+        path.stem for path in EXAMPLES.glob("*.py")
+    } == WANTED.keys() | BY_COMMAND | BESIDE.keys()
 
 
 @pytest.mark.parametrize("name", WANTED)
@@ -80,6 +84,35 @@ def test_an_agent_remembers_each_thread_apart(tmp_path: Path) -> None:
     tools = [row for row in session.table("Runs", "bob").dicts() if row["type"] == "tool"]
     assert [row["name"] for row in tools] == ["find_parcel"]
     assert session.models == {"ann"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BESIDE)
+def test_a_real_backend_beside(
+    name: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    done = run_program(
+        tmp_path,
+        EXAMPLES / f"{name}.py",
+        python=receivers_python(tmp_path_factory),
+        CLEARML_CACHE_DIR=str(tmp_path / "cache"),
+        **LOOPBACK_ONLY,
+    )
+    assert (done.status, done.stderr, done.network) == (0, "", ())
+    assert done.stdout.splitlines()[-1] == f"{BESIDE[name]} has 8 spans"
+    session = read_zip(the_only_zip(tmp_path / "cache"))
+    assert sizes(session) == {"session": (16, 2)}
+    for row in session.table("Runs", "session").dicts():
+        assert row["trace_url"].startswith("http://127.0.0.1:")
+        assert row["trace_url"].endswith(row["trace_id"])
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_a_backend_that_is_not_installed_is_named(name: str, tmp_path: Path) -> None:
+    done = run_program(tmp_path, EXAMPLES / f"{name}.py", CHILD_LACKS="phoenix,flask")
+    assert (done.status, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert "not installed: `pip install" in line
 
 
 @pytest.mark.slow
