@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from support.commands import environment, run_program
+from support.commands import WATCHED, environment, run_program
+from support.offline import OfflineClearML
 from support.otlp_receiver import OtlpReceiver
 from support.receivers import LOOPBACK_ONLY, receivers_python
 from support.session_files import SessionFiles, read_zip, the_only_zip
@@ -84,6 +85,28 @@ def test_an_agent_remembers_each_thread_apart(tmp_path: Path) -> None:
     tools = [row for row in session.table("Runs", "bob").dicts() if row["type"] == "tool"]
     assert [row["name"] for row in tools] == ["find_parcel"]
     assert session.models == {"ann"}
+
+
+@pytest.mark.slow
+def test_the_page_as_a_notebook(
+    tmp_path: Path, offline: OfflineClearML, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed (extra dev)")
+    nbformat = pytest.importorskip("nbformat")
+    for variable in ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR", "HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / "home"))
+    monkeypatch.setenv("PYTHONPATH", str(WATCHED))  # off the network
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    notebook = nbformat.read(EXAMPLES / "langchain_page.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    resources = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=120, resources=resources).execute()
+    *_, last = notebook.cells
+    (output,) = last.outputs
+    assert output.text.startswith("The tables are in ")
+    session = offline.session()
+    assert session.task["status"] == "completed"
+    assert sizes(session) == {"simple_sequential": (12, 6), "Agent with Tools": (15, 3)}
 
 
 @pytest.mark.slow
