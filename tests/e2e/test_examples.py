@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from support.commands import environment, run_program
+from support.commands import WATCHED, environment, run_program
+from support.offline import OfflineClearML
 from support.otlp_receiver import OtlpReceiver
+from support.receivers import LOOPBACK_ONLY, receivers_python
 from support.session_files import SessionFiles, read_zip, the_only_zip
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -24,6 +26,7 @@ WANTED = {
     "fastapi_streaming": {"ann": (16, 2), "bob": (8, 1)},
 }
 BY_COMMAND = {"zero_code_app"}
+BESIDE = {"phoenix_beside": "Phoenix", "mlflow_beside": "MLflow"}
 
 
 def sizes(session: SessionFiles) -> dict[str, tuple[int, int]]:
@@ -36,7 +39,9 @@ def sizes(session: SessionFiles) -> dict[str, tuple[int, int]]:
 
 
 def test_every_example_is_run_here() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == WANTED.keys() | BY_COMMAND
+    assert {
+        path.stem for path in EXAMPLES.glob("*.py")
+    } == WANTED.keys() | BY_COMMAND | BESIDE.keys()
 
 
 @pytest.mark.parametrize("name", WANTED)
@@ -80,6 +85,57 @@ def test_an_agent_remembers_each_thread_apart(tmp_path: Path) -> None:
     tools = [row for row in session.table("Runs", "bob").dicts() if row["type"] == "tool"]
     assert [row["name"] for row in tools] == ["find_parcel"]
     assert session.models == {"ann"}
+
+
+@pytest.mark.slow
+def test_the_page_as_a_notebook(
+    tmp_path: Path, offline: OfflineClearML, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed (extra dev)")
+    nbformat = pytest.importorskip("nbformat")
+    for variable in ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR", "HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / "home"))
+    monkeypatch.setenv("PYTHONPATH", str(WATCHED))  # off the network
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    notebook = nbformat.read(EXAMPLES / "langchain_page.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    resources = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=120, resources=resources).execute()
+    *_, last = notebook.cells
+    (output,) = last.outputs
+    assert output.text.startswith("The tables are in ")
+    session = offline.session()
+    assert session.task["status"] == "completed"
+    assert sizes(session) == {"simple_sequential": (12, 6), "Agent with Tools": (15, 3)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BESIDE)
+def test_a_real_backend_beside(
+    name: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    done = run_program(
+        tmp_path,
+        EXAMPLES / f"{name}.py",
+        python=receivers_python(tmp_path_factory),
+        CLEARML_CACHE_DIR=str(tmp_path / "cache"),
+        **LOOPBACK_ONLY,
+    )
+    assert (done.status, done.stderr, done.network) == (0, "", ())
+    assert done.stdout.splitlines()[-1] == f"{BESIDE[name]} has 8 spans"
+    session = read_zip(the_only_zip(tmp_path / "cache"))
+    assert sizes(session) == {"session": (16, 2)}
+    for row in session.table("Runs", "session").dicts():
+        assert row["trace_url"].startswith("http://127.0.0.1:")
+        assert row["trace_url"].endswith(row["trace_id"])
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_a_backend_that_is_not_installed_is_named(name: str, tmp_path: Path) -> None:
+    done = run_program(tmp_path, EXAMPLES / f"{name}.py", CHILD_LACKS="phoenix,flask")
+    assert (done.status, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert "not installed: `pip install" in line
 
 
 @pytest.mark.slow

@@ -11,8 +11,7 @@ import pytest
 
 from support.clearml_double import ClearMLDouble
 from support.commands import TESTS, run_cli, run_program
-from support.environments import environment_with
-from support.receivers import RECEIVERS, HeldSpan, MLflowServer, PhoenixServer, started
+from support.receivers import HeldSpan, MLflowServer, PhoenixServer, receivers_python, started
 
 PROGRAM = TESTS / "support" / "receivers_program.py"
 PATIENCE_S = 30.0
@@ -48,7 +47,7 @@ def held(server: PhoenixServer | MLflowServer, spans: int) -> Counter[HeldSpan]:
 def test_both_hold_what_clearml_holds_up_or_down(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    python = environment_with(tmp_path_factory, "receivers", *RECEIVERS, on_top=True)
+    python = receivers_python(tmp_path_factory)
     phoenix = PhoenixServer(python, tmp_path / "phoenix")
     mlflow = MLflowServer(python, tmp_path / "mlflow")
 

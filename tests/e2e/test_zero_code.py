@@ -14,7 +14,9 @@ import pytest
 from clearml_otel.records import build_tables
 from clearml_otel.spans import SpanRecord
 from clearml_otel.spans.otlp_json import read_otlp_json_lines
-from support.door_tables import comparable_tables
+from support.clearml_double import ClearMLDouble
+from support.commands import run_cli
+from support.door_tables import TABLES, comparable_tables
 from support.otlp_receiver import OtlpReceiver
 from support.peers.facts import facts_of
 from support.session_files import SessionFiles, read_zip, the_only_zip
@@ -40,9 +42,10 @@ LANGCHAIN_SCOPES = {
 }
 
 
-def run_instrumented(
+def instrument(
     folder: Path, *options: str, program: Sequence[str | Path] = (PROGRAM,), **variables: str
-) -> tuple[SessionFiles, subprocess.CompletedProcess[str]]:
+) -> subprocess.CompletedProcess[str]:
+    """Run a program as `opentelemetry-instrument` does."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
     environment = {
         **kept,
@@ -67,6 +70,14 @@ def run_instrumented(
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
+    return done
+
+
+def run_instrumented(
+    folder: Path, *options: str, program: Sequence[str | Path] = (PROGRAM,), **variables: str
+) -> tuple[SessionFiles, subprocess.CompletedProcess[str]]:
+    """Likewise, and the offline session that came of it."""
+    done = instrument(folder, *options, program=program, **variables)
     return read_zip(the_only_zip(folder / "cache")), done
 
 
@@ -130,6 +141,42 @@ def test_the_three_other_langchain_instrumentations_change_no_table(tmp_path: Pa
     alone, beside = tables
     assert len(alone["Runs", "session"]) == 19
     assert beside == alone
+
+
+def test_a_dead_backend_costs_clearml_nothing(tmp_path: Path) -> None:
+    session, _ = run_instrumented(
+        tmp_path,
+        program=(DOOR_PROGRAM, "environment"),
+        OTEL_TRACES_EXPORTER="otlp,clearml",
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT="http://127.0.0.1:9/v1/traces",  # nobody listens
+        OTEL_EXPORTER_OTLP_TIMEOUT="1",
+    )
+    assert session.task["status"] == "completed"
+    rows = [len(session.table(metric, "session").rows) for metric in TABLES]
+    assert rows == [38, 6, 19]
+
+
+def test_a_dead_clearml_costs_the_backend_nothing(tmp_path: Path) -> None:
+    with ClearMLDouble() as double, OtlpReceiver() as other:
+        spool = str(tmp_path / "spool")
+        client = {**double.env(), "OTEL_EXPORTER_CLEARML_SPOOL_FOLDER": spool}
+        with double.down():
+            done = instrument(
+                tmp_path,
+                program=(DOOR_PROGRAM, "environment"),
+                **client,
+                OTEL_TRACES_EXPORTER="otlp,clearml",
+                OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=other.endpoint,
+                OTEL_EXPORTER_CLEARML_TASK_NAME="it was dead",
+                OTEL_EXPORTER_CLEARML_SHUTDOWN_TIMEOUT_S="1",
+            )
+            assert len(other.spans) == 19
+        assert "clearml-otel upload" in done.stderr
+        assert run_cli(tmp_path, "upload", **client).status == 0
+        tables = double.tables(double.task_by_name("it was dead")["id"])
+    runs = tables["Runs", "session", 0]
+    ids = runs.columns.index("span_id")
+    assert {row[ids] for row in runs.rows} == {span.span_id for span in other.spans}
 
 
 def test_options_of_the_command(tmp_path: Path) -> None:

@@ -43,12 +43,14 @@ def environment(folder: Path, **variables: str) -> dict[str, str]:
     }
 
 
-def run_program(folder: Path, *command: str | Path, **variables: str) -> Outcome:
+def run_program(
+    folder: Path, *command: str | Path, python: str | Path = sys.executable, **variables: str
+) -> Outcome:
     """Run a Python program, such as `run_program(tmp_path, "-m", "clearml_otel.cli")`."""
     report = folder / "child_report.json"
     report.unlink(missing_ok=True)
     done = subprocess.run(
-        [sys.executable, *map(str, command)],
+        [str(python), *map(str, command)],
         cwd=folder,
         env=environment(folder, **variables),
         capture_output=True,
