@@ -12,10 +12,11 @@ from opentelemetry.trace import Span
 from clearml_otel import attributes as names
 from clearml_otel.langchain.content import Content
 from clearml_otel.langchain.descriptions import metadata_attributes
-from clearml_otel.langchain.mappings import word
 from clearml_otel.langchain.owner import session_attributes
 from clearml_otel.langchain.runs import OpenRun
+from clearml_otel.session_context import SESSION_CONTEXT_KEY
 
+_NOTHING: Final[Mapping[str, str]] = {}
 _FEW: Final = 2
 """Attributes that the SDK sets faster one by one than together."""
 
@@ -43,17 +44,16 @@ def describe_start(
         known = None if parent is None else parent.request.get(names.RUN_ID)
         attributes[names.RUN_PARENT_ID] = known or str(parent_id)
     metadata: Mapping[str, Any] | None = kwargs.get("metadata")
-    session = session_attributes(current, metadata)
-    if not session and parent is not None:
-        session = parent.session
+    session = _NOTHING if parent is None else parent.session
+    if metadata or SESSION_CONTEXT_KEY in current:
+        session = session_attributes(current, metadata) or session
     if session:
         attributes.update(session)
-    label = content.label
     if tags := kwargs.get("tags"):
-        attributes[names.TAGS] = [label(word(tag), names.TAGS) for tag in tags]
-    if metadata:
-        for key, value in metadata_attributes(metadata).items():
-            attributes[key] = label(value, key) if type(value) is str else value
+        attributes[names.TAGS] = content.labels(tags, names.TAGS)
+    if metadata and (told := metadata_attributes(metadata)):
+        for key, value in told.items():
+            attributes[key] = content.label(value, key) if type(value) is str else value
     return session
 
 

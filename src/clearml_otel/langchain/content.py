@@ -7,13 +7,14 @@ errors. Names, counters, usage and timings are none.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias, cast
 
 from clearml_otel import attributes as names
 from clearml_otel.capture import SPAN_ONLY, Capture
 from clearml_otel.diagnostics import report
 from clearml_otel.langchain.guard import report_error
+from clearml_otel.langchain.mappings import word
 from clearml_otel.langchain.values import CUT_MARK, MAX_TEXT, Json, clean_text, plain_json
 
 Redact: TypeAlias = "Callable[[str, str], str]"
@@ -90,6 +91,11 @@ class Content:
     def label(self, text: str, where: str) -> str:
         """A tag or a value of the metadata, which are kept without content too, but redacted."""
         return text if self._redact is None else self._kept(text, where)
+
+    def labels(self, items: Iterable[object], where: str) -> list[str]:
+        """Several, of any type; see :meth:`label`."""
+        texts = list(map(word, items))
+        return texts if self._redact is None else [self._kept(text, where) for text in texts]
 
     def shown(self, text: str, where: str) -> str:
         """A text, or JSON, as it may be kept."""

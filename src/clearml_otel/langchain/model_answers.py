@@ -23,6 +23,7 @@ _ATTRIBUTES: Final[Mapping[str, str]] = {
     "system_fingerprint": names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT,
 }
 """Where it stands what each attribute says, the best place of each first."""
+_PLACES: Final = tuple(_ATTRIBUTES)
 _TOLD: Final = frozenset(_ATTRIBUTES)
 _OPENAI: Final = (names.OPENAI_RESPONSE_SERVICE_TIER, names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT)
 _FINISH_KEYS: Final = ("finish_reason", "stop_reason", "stopReason", "done_reason", "finishReason")
@@ -99,12 +100,16 @@ def answers_of(response: LLMResult) -> Answers:
 
 def response_attributes(answers: Answers) -> dict[str, Any]:
     """Model, id and finish reasons, as the GenAI conventions name them."""
-    found = _told_in(answers.output, {})
+    found: dict[str, Any] = {}
+    if answers.output:
+        _told_in(answers.output, found)
     reasons: list[str] = []
     for item in answers.items:
         reasons.append(item.finish_reason)
-        _told_in(item.info, _told_in(item.metadata, found))
-    if found.pop(_PROVIDER, "") != "openai":
+        for said in (item.metadata, item.info):
+            if said and not _TOLD.isdisjoint(said):
+                _told_in(said, found)
+    if found and found.pop(_PROVIDER, "") != "openai":
         for attribute in _OPENAI:
             found.pop(attribute, None)
     if names.RESPONSE_ID not in found and (given := _message_id(answers.items)):
@@ -114,15 +119,13 @@ def response_attributes(answers: Answers) -> dict[str, Any]:
     return found
 
 
-def _told_in(said: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+def _told_in(said: Mapping[str, Any], found: dict[str, Any]) -> None:
     """Add to ``found`` what is not in it yet."""
-    if not _TOLD.isdisjoint(said):
-        for key, attribute in _ATTRIBUTES.items():
-            if key in said and attribute not in found and said[key] is not None:
-                told = word(said[key])
-                if told:
-                    found[attribute] = told
-    return found
+    keys = _TOLD.intersection(said)
+    for key in keys if len(keys) == 1 else sorted(keys, key=_PLACES.index):
+        attribute = _ATTRIBUTES[key]
+        if attribute not in found and said[key] is not None and (told := word(said[key])):
+            found[attribute] = told
 
 
 def output_messages_json(answers: Answers, *, capture_bytes: bool = False) -> str:
@@ -162,6 +165,9 @@ def _answer(generation: Any) -> Answer:
 
 
 def _finish_reason(said: Mapping[str, Any]) -> str:
+    reason = said.get("finish_reason")
+    if type(reason) is str and reason:
+        return word(reason)
     if _ANY_REASON.isdisjoint(said):
         return ""
     for key in _FINISH_KEYS:
