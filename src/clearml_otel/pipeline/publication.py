@@ -20,7 +20,6 @@ from clearml_otel.spans.otlp_json import to_otlp_json_lines
 ACTION_RECORDS: Final = "Action Records"
 SESSION_ANALYSIS: Final = "Session Analysis"
 RUNS: Final = "Runs"
-MODEL_PARAMETERS: Final = "LLM"
 OPEN_SPANS: Final = "Open Spans"
 LATE_SPANS: Final = "Late Spans"
 _SPANS_OF_LINE: Final = 1_000

@@ -16,8 +16,8 @@ from clearml_otel.pipeline.console import console_lines
 from clearml_otel.pipeline.delivery import Job, Step
 from clearml_otel.pipeline.labels import Labels
 from clearml_otel.pipeline.late_readability import foreign_engine, with_late_readability
+from clearml_otel.pipeline.model_parameters import ModelParameters
 from clearml_otel.pipeline.publication import (
-    MODEL_PARAMETERS,
     OpenSpan,
     Publication,
     late_spans_step,
@@ -33,7 +33,6 @@ from clearml_otel.pipeline.trace_links import with_trace_urls
 from clearml_otel.pipeline.trace_notes import unplaced, with_incomplete
 from clearml_otel.pipeline.visuals import Visuals
 from clearml_otel.records import SessionKey, SessionTables, build_tables, group_sessions
-from clearml_otel.records.parameters import RequestParameters
 from clearml_otel.settings import Settings
 from clearml_otel.spans import SpanRecord
 
@@ -114,8 +113,7 @@ class SessionPublisher:
         self._per = settings.task_per if tasks.several else "process"
         self._suffix = suffix
         self._labels: dict[str, Labels] = {}
-        self._parameters: dict[str, RequestParameters] = {}
-        self._told: dict[str, Mapping[str, str]] = {}
+        self._parameters = ModelParameters()
         self._open: dict[tuple[str, SessionKey], _Session] = {}
         visualize = settings.visualize
         self.visuals = (
@@ -288,7 +286,10 @@ class SessionPublisher:
         # said before it is done: from the first event on there is something to be withdrawn
         session.spans = max(session.spans, 0)
         pages = self.visuals.steps(label, tables, now_ms) if self.visuals is not None else ()
-        charts = [*self._charts(work, tables, now_ms), *self._parameters_of(work)]
+        charts = [
+            *self._charts(work, tables, now_ms),
+            *self._parameters.steps(session.task, work.spans),
+        ]
         steps = Publication(
             label, tables, work.spans, console, now_ms, model, pages, on_console, charts
         ).steps()
@@ -306,20 +307,6 @@ class SessionPublisher:
         drawn, final = work.session.drawn, work.named
         # points cannot be taken back where the session is given another name
         return [charts_step(work.session.label, tables, drawn, now_ms, scalars=final)]
-
-    def _parameters_of(self, work: _Work) -> list[Step]:
-        task = work.session.task
-        parameters = self._parameters.setdefault(task, RequestParameters())
-        parameters.add(work.spans)
-        now = parameters.as_text()
-        if now == self._told.get(task, {}):
-            return []
-
-        def send(transport: Transport) -> None:
-            transport.set_parameters(MODEL_PARAMETERS, now)
-            self._told[task] = now
-
-        return [send]
 
     def _tables(self, work: _Work, late: Sequence[SpanRecord]) -> SessionTables:
         ids = {(span.trace_id, span.span_id) for span in late}
