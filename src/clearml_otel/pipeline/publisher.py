@@ -262,12 +262,7 @@ class SessionPublisher:
             if self._settings.stream_logs:
                 console = console_lines(tables, session.console)
         except Exception as error:  # noqa: BLE001 - the spans are still worth keeping
-            report(
-                "records.failed",
-                f"the tables of session {label!r} could not be built ({type(error).__name__}: "
-                f"{error}); its spans are kept as the artifact 'Spans - {label}'",
-                exc_info=True,
-            )
+            _report_unbuilt(label, error)
             return [spans_step(label, work.spans), *model_steps(model)]
         # the steps keep what they send, and nothing keeps it longer than they
         logged, spans, still_open = len(tables.actions.rows), len(work.spans), bool(work.open_spans)
@@ -360,6 +355,15 @@ class _Work:
             or bool(self.open_spans)
             or self.session.open_spans
         )
+
+
+def _report_unbuilt(label: str, error: Exception) -> None:
+    report(
+        "records.failed",
+        f"the tables of session {label!r} could not be built ({type(error).__name__}: "
+        f"{error}); its spans are kept as the artifact 'Spans - {label}'",
+        exc_info=True,
+    )
 
 
 def _by_home(
