@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import isfinite
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from clearml_otel.clearml.encoding import LARGEST_EXACT_INT, Cell, cell, escaped_length
 
@@ -24,7 +24,7 @@ MAX_ROWS: Final = 5_000
 MAX_CELL: Final = 2_000_000
 """Escaped characters of one table cell; a longer text is cut."""
 
-Column: TypeAlias = "Sequence[Cell]"
+Cells: TypeAlias = "Sequence[Cell]"
 
 _LAYOUT_RESERVE: Final = 4_000
 _WIDTHS: Final = (6, 60)
@@ -41,6 +41,13 @@ class Page:
 
     rows: int
     cells: str
+
+
+class _Column(NamedTuple):
+    """The cells of a column, and those of them that are not missing."""
+
+    cells: Cells
+    known: Cells
 
 
 class TablePages:
@@ -77,12 +84,12 @@ class TablePages:
 
     def _whole(self, rows: Sequence[Sequence[object]]) -> Page | None:
         """All these rows as a page, if that is not too large and no cell must be cut."""
-        columns = self._by_column(rows)
-        most = _MOST_ESCAPED * sum(map(_longest_text, columns)) + _MOST_OF_NUMBER * len(columns)
-        if most > MAX_CELL:
+        columns = [_cleaned(column) for column in self._by_column(rows)]
+        longest = sum(_longest_text(column.known) for column in columns)
+        if _MOST_ESCAPED * longest + _MOST_OF_NUMBER * len(columns) > MAX_CELL:
             # of one row, should its texts be the longest of all rows
             return None
-        texts = [json.dumps(column) for column in columns]
+        texts = [json.dumps(column.cells) for column in columns]
         # as many characters as the rows would take one by one
         size = sum(map(escaped_length, texts)) + 2 * len(rows)
         return Page(len(rows), f"[{', '.join(texts)}]") if size <= self._room else None
@@ -108,16 +115,13 @@ class TablePages:
         widths = [_wider(_WIDTHS[0], [name]) for name in self.header]
         for start in range(0, len(self._rows), MAX_ROWS):
             rows = self._rows[start : start + MAX_ROWS]
-            for place, column in enumerate(self._raw_columns(rows)):
+            for place, column in enumerate(self._by_column(rows)):
                 # a column at its widest gets no more
                 if widths[place] < _WIDTHS[1]:
-                    widths[place] = _wider(widths[place], _cleaned(column))
+                    widths[place] = _wider(widths[place], _cleaned(column).known)
         return widths
 
-    def _by_column(self, rows: Sequence[Sequence[object]]) -> list[Column]:
-        return [_cleaned(column) for column in self._raw_columns(rows)]
-
-    def _raw_columns(self, rows: Sequence[Sequence[object]]) -> list[Sequence[object]]:
+    def _by_column(self, rows: Sequence[Sequence[object]]) -> list[Sequence[object]]:
         width = len(self.header)
         if not {width}.issuperset(map(len, rows)):
             rows = [[*row, *([""] * (width - len(row)))] for row in rows]
@@ -137,39 +141,45 @@ _AS_THEY_ARE: Final[Mapping[type, Callable[[Sequence[Any]], bool]]] = {
 """Whether values of a type are cells of a table as they are."""
 
 
-def _cleaned(column: Sequence[object]) -> Column:
-    """The cells of a column; :func:`~clearml_otel.clearml.encoding.cell` for many at once."""
+def _cleaned(column: Sequence[object]) -> _Column:
+    """A column's cells; :func:`~clearml_otel.clearml.encoding.cell` for many at once."""
     kinds = set(map(type, column))
     blank = type(None) in kinds
     kinds.discard(type(None))
     if not kinds:
-        return [""] * len(column)
+        return _Column([""] * len(column), ())
     known = [value for value in column if value is not None] if blank else column
     are_cells = _AS_THEY_ARE.get(kinds.pop()) if len(kinds) == 1 else None
     if are_cells is None or not are_cells(known):
-        return [cell(value) for value in column]
-    if blank:
-        return cast("Column", ["" if value is None else value for value in column])
-    return cast("Column", column)
+        cells = [cell(value) for value in column]
+        return _Column(cells, cells)
+    filled = ["" if value is None else value for value in column] if blank else column
+    return _Column(cast("Cells", filled), cast("Cells", known))
 
 
-def _longest_text(column: Column) -> int:
-    texts = [value for value in column if isinstance(value, str)]
-    return max(map(len, texts), default=0)
+def _longest_text(cells: Cells) -> int:
+    kinds = set(map(type, cells))
+    if str not in kinds:
+        return 0
+    texts = cast("Sequence[str]", cells)
+    return max(map(len, texts if len(kinds) == 1 else [v for v in texts if type(v) is str]))
 
 
-def _wider(width: int, column: Column) -> int:
-    """The width that a column needs, ``width`` at least."""
-    kinds = set(map(type, column))
-    if kinds == {int} and min(cast("Sequence[int]", column)) >= 0:
-        # small counters need no room
-        longest = _length(max(cast("Sequence[int]", column)))
+def _wider(width: int, cells: Cells) -> int:
+    """The width that the cells of a column need, ``width`` at least."""
+    kinds = set(map(type, cells))
+    if kinds == {str}:
+        longest = max(map(len, cast("Sequence[str]", cells)))
+    elif kinds == {int}:
+        numbers = cast("Sequence[int]", cells)
+        longest = max(_length(min(numbers)), _length(max(numbers)))
     else:
-        longest = max(map(_length, column), default=0)
+        longest = max(map(_length, cells), default=0)
     return min(max(width, longest), _WIDTHS[1])
 
 
 def _length(value: Cell) -> int:
+    """Characters that a cell needs; small counters need no room."""
     if isinstance(value, str):
         return len(value)
     return 0 if type(value) is int and 0 <= value < _SMALL else len(repr(value))

@@ -29,6 +29,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from heapq import heappop, heappush
 from itertools import combinations
 from typing import Final, TypeAlias
 
@@ -48,6 +49,7 @@ _SOME_LANGCHAIN_RUNS: Final = tuple(
     scope for item in CONVENTIONS if item.sees_langchain for scope in item.scopes
 )
 _NO_SPAN: Final = ""
+_NEVER: Final = float("inf")
 _NEIGHBOURS: Final = 40
 """Starts before and after a run's own among which its double is looked for."""
 
@@ -219,29 +221,68 @@ def _simultaneous(
                 )
 
 
-def _pairs(runs: Iterable[Run], others: Sequence[Run]) -> Iterator[tuple[Run, Run]]:
-    """Runs that overlap and are alike, those of the nearest times first; each in one pair."""
-    candidates = [pair for pair in _overlapping(runs, others) if _look_alike(*pair)]
-    keyed = {
-        (_distance(run, other), key_of(run.span), key_of(other.span)): (run, other)
-        for run, other in candidates
-    }
-    taken: set[SpanKey] = set()
-    for (_, first, second), pair in sorted(keyed.items(), key=lambda item: item[0]):
-        if not {first, second} & taken:
-            taken |= {first, second}
-            yield pair
+def _pairs(runs: Sequence[Run], others: Sequence[Run]) -> Iterator[tuple[Run, Run]]:
+    """Runs that overlap and are alike, those of the nearest times first; each in one pair.
 
-
-def _overlapping(runs: Iterable[Run], others: Sequence[Run]) -> Iterator[tuple[Run, Run]]:
-    """Each run with those of the others, in the order of their starts, that overlap with it."""
+    Of each run only the nearest candidate that is still free waits in the queue, so that most
+    runs are compared with one or two others however many there are.
+    """
     starts = [other.span.start_time_ns for other in others]
-    for run in runs:
-        start, end = run.span.start_time_ns, _end(run)
-        near = bisect_left(starts, start)
-        for other in others[max(0, near - _NEIGHBOURS) : near + _NEIGHBOURS]:
-            if other.span.start_time_ns <= end and start <= _end(other):
-                yield run, other
+    candidates = [_nearest_first(run, others, starts) for run in runs]
+    taken: set[SpanKey] = set()
+    queue: list[tuple[float, SpanKey, SpanKey, int, int]] = []
+
+    def enqueue(index: int) -> None:
+        for distance, key, place in candidates[index]:
+            if key not in taken:
+                heappush(queue, (distance, key_of(runs[index].span), key, index, place))
+                return
+
+    for index in range(len(runs)):
+        enqueue(index)
+    while queue:
+        _, _, key, index, place = heappop(queue)
+        if key in taken:
+            enqueue(index)
+        else:
+            taken.add(key)
+            yield runs[index], others[place]
+
+
+def _nearest_first(
+    run: Run, others: Sequence[Run], starts: Sequence[int]
+) -> Iterator[tuple[float, SpanKey, int]]:
+    """The runs that may be the same operation as a run, the nearest first.
+
+    Args:
+        run: of one scope.
+        others: of another one, in the order of their starts.
+        starts: of the others.
+
+    Yields:
+        Distance, key and place of each; of equally near ones the least key first. No more of the
+        others are looked at than is needed to know the next.
+    """
+    start, end = run.span.start_time_ns, _end(run)
+    near = bisect_left(starts, start)
+    before, least = near - 1, max(0, near - _NEIGHBOURS)
+    after, most = near, min(len(others), near + _NEIGHBOURS)
+    found: list[tuple[float, SpanKey, int]] = []
+    while found or before >= least or after < most:
+        gap_before = start - starts[before] if before >= least else _NEVER
+        gap_after = starts[after] - start if after < most else _NEVER
+        # none of those that follow is nearer than its start is
+        if found and found[0][0] < min(gap_before, gap_after):
+            yield heappop(found)
+            continue
+        if gap_before < gap_after:
+            place, before = before, before - 1
+        else:
+            place, after = after, after + 1
+        other = others[place]
+        overlap = starts[place] <= end and start <= _end(other)
+        if overlap and _look_alike(run, other):
+            heappush(found, (_distance(run, other), key_of(other.span), place))
 
 
 def _distance(run: Run, other: Run) -> float:
@@ -275,7 +316,7 @@ def _same_outcome(run: Run, other: Run) -> bool:
 
 
 def _end(run: Run) -> float:
-    return float("inf") if run.span.end_time_ns is None else run.span.end_time_ns
+    return _NEVER if run.span.end_time_ns is None else run.span.end_time_ns
 
 
 @lru_cache(maxsize=256)

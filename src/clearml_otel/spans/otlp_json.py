@@ -7,6 +7,7 @@ OpenTelemetry's own, ``opentelemetry-proto-json``.
 from __future__ import annotations
 
 import json
+import json.encoder
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -26,6 +27,7 @@ Json: TypeAlias = dict[str, Any]
 _KINDS: Final = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
 _STATUSES: Final = {"unset": 0, "ok": 1, "error": 2}
 _INT64: Final = 1 << 63
+_text: Final = json.encoder.encode_basestring_ascii
 _json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -127,18 +129,31 @@ def to_otlp_json_lines(records: Iterable[SpanRecord]) -> Iterator[str]:
 
 def _span(record: SpanRecord) -> str:
     flags = 0x100 | 0x200 * record.parent_is_remote if record.parent_is_remote is not None else 0
-    before: Json = {
-        "traceId": record.trace_id,
-        "spanId": record.span_id,
-        "traceState": record.trace_state,
-        "parentSpanId": record.parent_span_id,
+    fields = {
+        "traceId": record.trace_id and _text(record.trace_id),
+        "spanId": record.span_id and _text(record.span_id),
+        "traceState": record.trace_state and _text(record.trace_state),
+        "parentSpanId": record.parent_span_id and _text(record.parent_span_id),
         "flags": flags,
-        "name": record.name,
+        "name": record.name and _text(record.name),
         "kind": _KINDS.get(record.kind, 1),
-        "startTimeUnixNano": str(record.start_time_ns),
-        "endTimeUnixNano": str(record.end_time_ns or 0),
+        "startTimeUnixNano": f'"{record.start_time_ns}"',
+        "endTimeUnixNano": f'"{record.end_time_ns or 0}"',
     }
-    after: Json = {
+    head = ",".join([f'"{name}":{value}' for name, value in fields.items() if value])
+    pairs = ",".join([_key(key) + _any(value) for key, value in record.attributes.items()])
+    told = f'{head},"attributes":[{pairs}]' if pairs else head
+    return f"{{{told},{_rest(record)}}}"
+
+
+def _rest(record: SpanRecord) -> str:
+    """What a span has after its attributes; most have a status only."""
+    why = record.status_description
+    status = _status(record.status, why) if why else _plain_status(record.status)
+    lost = record.dropped_attributes or record.dropped_events or record.dropped_links
+    if not (lost or record.events or record.links):
+        return status
+    rest: Json = {
         "droppedAttributesCount": record.dropped_attributes,
         "events": [
             {
@@ -160,31 +175,31 @@ def _span(record: SpanRecord) -> str:
             for link in record.links
         ],
         "droppedLinksCount": record.dropped_links,
-        "status": {
-            "code": _STATUSES.get(record.status, 0),
-            "message": record.status_description,
-        },
     }
-    # neither is empty: there is always a kind, and a status
-    head, tail = _json(_told(before))[:-1], _json(_told(after))[1:]
-    pairs = ",".join([_key(key) + _any(value) for key, value in record.attributes.items()])
-    return f'{head},"attributes":[{pairs}],{tail}' if pairs else f"{head},{tail}"
+    told = {name: value for name, value in rest.items() if value}
+    return f"{_json(told)[1:-1]},{status}"
 
 
-def _told(fields: Json) -> Json:
-    return {key: value for key, value in fields.items() if value}
+@lru_cache(maxsize=8)
+def _plain_status(status: str) -> str:
+    return _status(status, "")
+
+
+def _status(status: str, description: str) -> str:
+    told = {"code": _STATUSES.get(status, 0), "message": description}
+    return f'"status":{_json(told)}'
 
 
 @lru_cache(maxsize=1024)
 def _key(key: str) -> str:
     """The start of an attribute; many spans have the same."""
-    return f'{{"key":{_json(key)},"value":'
+    return f'{{"key":{_text(key)},"value":'
 
 
 def _any(value: AttributeValue) -> str:
     """The rest of an attribute: its value as JSON, and the brace of the whole."""
     if type(value) is str:
-        return f'{{"stringValue":{_json(value)}}}}}'
+        return f'{{"stringValue":{_text(value)}}}}}'
     if type(value) is int and -_INT64 <= value < _INT64:
         return f'{{"intValue":"{value}"}}}}'
     if type(value) is float and isfinite(value):

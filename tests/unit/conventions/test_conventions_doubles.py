@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from clearml_otel.conventions import read_runs
+from clearml_otel.conventions import Run, doubles, read_runs
 from clearml_otel.records import build_tables, group_sessions
 from clearml_otel.spans import SpanRecord
 from support.foreign_records import foreign, genai_chat, openinference_run
@@ -304,11 +304,38 @@ def test_spans_that_stand_above_themselves() -> None:
     assert counted(circle, two)
 
 
-def test_many_parallel_runs_are_matched_in_time() -> None:
+def in_turn(number: int) -> list[SpanRecord]:
+    """A batch: its starts come first, each of both instrumentations in turn."""
+
     def at(record: SpanRecord, start: int) -> SpanRecord:
         return replace(record, start_time_ns=NOON + start, end_time_ns=NOON + SECOND + start)
 
-    # a batch: its starts come first, each of both instrumentations in turn
-    mine = [at(ours("tool", "t", 1, 2), 2 * number) for number in range(500)]
-    theirs = [at(langfuse("tool", "t", 1, 2), 2 * number + 1) for number in range(500)]
-    assert counted(*mine, *theirs) == ids(*mine)
+    return [
+        at(record, 2 * index + place)
+        for index in range(number)
+        for place, record in enumerate([ours("tool", "t", 1, 2), langfuse("tool", "t", 1, 2)])
+    ]
+
+
+def test_many_parallel_runs_are_matched_in_time() -> None:
+    spans = in_turn(500)
+    assert counted(*spans) == ids(*spans[::2])
+
+
+def test_each_of_many_parallel_runs_is_compared_with_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The work grows with the runs: a double is the nearest run, and the others are not asked."""
+    compared: list[int] = []
+    really = doubles._look_alike
+
+    def count(run: Run, other: Run) -> bool:
+        compared.append(1)
+        return really(run, other)
+
+    monkeypatch.setattr(doubles, "_look_alike", count)
+    work: dict[int, int] = {}
+    for number in (100, 1_000):
+        compared.clear()
+        read_runs(in_turn(number))
+        work[number] = len(compared)
+    assert work[100] <= 4 * 100
+    assert work[1_000] <= 4 * 1_000
