@@ -24,7 +24,9 @@ from clearml_otel import (
     configure,
     diagnostics,
 )
+from clearml_otel.clearml.code import CodeInfo
 from clearml_otel.langchain import LangChainSpanHandler
+from clearml_otel.pipeline import destination
 from clearml_otel.pipeline.replay import replay
 from clearml_otel.settings import Settings, SettingsError
 from support.clearml_double import ClearMLDouble
@@ -174,6 +176,29 @@ def test_an_outage_doubles_and_mixes_nothing(
         "a service - bob": {"bob": ["bob's"]},
     }
     assert statuses(double) == {"completed"}
+
+
+def test_the_code_that_ran_is_looked_for_once(
+    offline: OfflineClearML, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes a second or two, and is the same in all tasks."""
+    looked: list[bool] = []
+
+    def find_code(store: bool) -> CodeInfo:
+        looked.append(store)
+        return CodeInfo(repository="the same everywhere")
+
+    monkeypatch.setattr(destination, "find_code", find_code)
+    processor = ClearMLSpanProcessor(**SESSIONS)
+    provider, model = traced(processor)
+    for number in range(3):
+        with processor.tracker.session(f"user {number}"):
+            model.invoke("q")
+    provider.shutdown()
+    scripts = [session.task["script"] for session in offline.sessions().values()]
+    assert len(scripts) == 3
+    assert {script["repository"] for script in scripts} == {"the same everywhere"}
+    assert looked == [False]
 
 
 def test_offline_each_has_a_session_of_clearmls(offline: OfflineClearML) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -100,9 +101,11 @@ def task_spec(settings: Settings, name: str = "") -> TaskSpec:
 
 
 def task_descriptions(settings: Settings) -> list[Step]:
-    """What is said of the task once, in the delivery's thread: finding it delays nobody."""
+    """What is said of each task once, in the delivery's thread: finding it delays nobody."""
+    # takes a second or two
+    code = cache(lambda: find_code(settings.store_code))
     return [
-        lambda transport: transport.set_code(find_code(settings.store_code)),
+        lambda transport: transport.set_code(code()),
         lambda transport: transport.set_configuration("clearml-otel", settings.as_text()),
     ]
 
