@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from benchmarks import cpu, flush, memory, old_textstat, peers, pipeline, readability
+from benchmarks import backends, cpu, flush, memory, old_textstat, peers, pipeline, readability
 from benchmarks.driver import WorkerError
 from benchmarks.parts import FULL, QUICK, Setting
 from benchmarks.spec import NotRunnableError
@@ -26,6 +26,7 @@ _PARTS: Final[dict[str, Callable[[Setting], Result | Grid]]] = {
     "pipeline": pipeline.measure,
     "readability": readability.measure,
     "peers": peers.measure,
+    "backends": backends.measure,
 }
 _PACKAGES: Final = (
     "clearml-otel",
@@ -52,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     chosen = {name: _PARTS[name] for name in _PARTS if not options.only or name in options.only}
     with tempfile.TemporaryDirectory(prefix="clearml-otel-benchmarks-") as folder:
-        # quick runs and peers do without it
-        textstat = not options.quick and chosen.keys() != {"peers"}
+        # quick runs, peers and backends do without it
+        textstat = not options.quick and not chosen.keys() <= {"peers", "backends"}
         setting = Setting(
             sizes=QUICK if options.quick else FULL,
             folder=Path(folder),

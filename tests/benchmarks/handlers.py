@@ -6,6 +6,7 @@ import importlib
 import itertools
 import sys
 import warnings
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,7 @@ from typing import Any, Final, Protocol
 
 from langchain_core.callbacks import BaseCallbackHandler
 
+from benchmarks.backend_handlers import BACKENDS, Backends
 from benchmarks.bare_spans import BareSpanHandler, Keeper
 from benchmarks.peer_handlers import Peer
 from benchmarks.spec import NotRunnableError, Spec
@@ -26,7 +28,7 @@ class Measured(Protocol):
     """A handler under measurement."""
 
     @property
-    def callbacks(self) -> list[BaseCallbackHandler]:
+    def callbacks(self) -> Sequence[BaseCallbackHandler]:
         """What is passed to LangChain."""
         ...
 
@@ -53,6 +55,8 @@ def make(spec: Spec) -> Measured:
     Raises:
         NotRunnableError: it does not run here.
     """
+    if spec.subject in BACKENDS:
+        return Backends(spec.subject)
     if spec.subject == "ours":
         return _Ours(spec.complexity)
     if spec.subject == "old":

@@ -19,6 +19,12 @@ Subject: TypeAlias = Literal[
     "traceloop",
     "genai",
     "langfuse",
+    # what spans are sent to
+    "no backend",
+    "one backend",
+    "three backends",
+    "a dead OTLP",
+    "a dead ClearML",
 ]
 
 _TITLES: Final[Mapping[Subject, str]] = {
@@ -33,11 +39,25 @@ _TITLES: Final[Mapping[Subject, str]] = {
     "traceloop": "Traceloop",
     "genai": "official GenAI",
     "langfuse": "Langfuse",
+    "no backend": "no backend",
+    "one backend": "ClearML",
+    "three backends": "ClearML + 2 OTLP",
+    "a dead OTLP": "…, one OTLP dead",
+    "a dead ClearML": "…, ClearML dead",
 }
 
 
 _FOREIGN: Final[frozenset[Subject]] = frozenset(
-    {"old", "openinference", "traceloop", "genai", "langfuse"}
+    {
+        "old",
+        "openinference",
+        "traceloop",
+        "genai",
+        "langfuse",
+        "three backends",
+        "a dead OTLP",
+        "a dead ClearML",
+    }
 )
 
 

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import resource
+import statistics
 import sys
 import time
 import tracemalloc
@@ -27,6 +28,7 @@ _PROMPT: Final = "Write a paragraph for the page about the question that the use
 _WARM_UP_CALLS: Final = 20
 _CHAIN_DEPTH: Final = 10
 _CHAT_WORDS: Final = 20
+_PAUSE_S: Final = 0.005
 _MESSAGES: Final = [SystemMessage("You answer questions about the manual."), HumanMessage(_PROMPT)]
 _TOOL_INPUT: Final = {"query": "the question that the user asked last", "limit": 5}
 _PEAK_RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
@@ -48,7 +50,7 @@ class Bench:
 
     def __init__(self, measured: handlers.Measured) -> None:
         self._measured = measured
-        self._config: RunnableConfig = {"callbacks": measured.callbacks}
+        self._config: RunnableConfig = {"callbacks": list(measured.callbacks)}
         self._models: dict[int, TextModel] = {}
         self._chain = nested_chain(_CHAIN_DEPTH)
         self._sequence = sequence(_CHAIN_DEPTH - 1)
@@ -123,6 +125,23 @@ class Bench:
         for _ in range(calls):
             self._chat_model.invoke(_MESSAGES, config=self._config)
         return self._answer(time.thread_time() - before, calls)
+
+    def latencies(self, calls: int) -> dict[str, Any]:
+        """Seconds of a chat model's call, with pauses between calls as an application has them.
+
+        By the clock, the median and the slowest of twenty; and of this thread's CPU, the mean.
+        """
+        wall: list[float] = []
+        cpu = 0.0
+        for _ in range(calls):
+            began, before = time.perf_counter(), time.thread_time()
+            self._chat_model.invoke(_MESSAGES, config=self._config)
+            cpu += time.thread_time() - before
+            wall.append(time.perf_counter() - began)
+            time.sleep(_PAUSE_S)
+        slow = statistics.quantiles(wall, n=20)[-1]
+        measured = {"wall": statistics.median(wall), "slow": slow, "cpu": cpu / calls}
+        return {**measured, **self._health()}
 
     def tools(self, calls: int) -> dict[str, Any]:
         """CPU seconds of this thread for each call of a tool."""

@@ -9,9 +9,11 @@ from typing import Any
 from weakref import WeakSet
 
 import pytest
+from langchain_core.runnables import RunnableLambda
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, Sampler, SamplingResult
 
 from clearml_otel import (
@@ -20,7 +22,9 @@ from clearml_otel import (
     environment_variables,
     exporter,
 )
+from clearml_otel.attributes import TASK_ID
 from clearml_otel.exporter_companion import attach_tracker
+from clearml_otel.langchain import LangChainSpanHandler
 from clearml_otel.settings import ENV_PREFIX, Settings
 from clearml_otel.zero_code import DeclarativeOptions, ZeroCodeInstrumentor
 from support.offline import OfflineClearML
@@ -99,6 +103,26 @@ def test_a_flush_of_the_provider_publishes(
     assert flushed.tracker.task_id
     global_provider.shutdown()
     assert len(offline.session().table("Runs", "session").rows) == 1
+
+
+def test_spans_behind_the_exporter_name_their_task_once_it_is_known(
+    offline: OfflineClearML, global_provider: TracerProvider
+) -> None:
+    memory = InMemorySpanExporter()
+    named = ClearMLSpanExporter(task_name="named")
+    global_provider.add_span_processor(SimpleSpanProcessor(memory))
+    global_provider.add_span_processor(BatchSpanProcessor(named))
+    attach_tracker()
+    config: Any = {"callbacks": [LangChainSpanHandler(global_provider)]}
+    RunnableLambda(str).invoke("before there is a task", config)
+    assert global_provider.force_flush()
+    with global_provider.get_tracer("app").start_as_current_span("GET /"):
+        RunnableLambda(str).invoke("with a task", config)
+    ids = [dict(span.attributes or {}).get(TASK_ID) for span in memory.get_finished_spans()]
+    # others' spans are left as they are
+    assert ids == [None, named.tracker.task_id, None]
+    assert named.tracker.task_id
+    global_provider.shutdown()
 
 
 def test_without_an_exporter_of_ours_nothing_is_attached(global_provider: TracerProvider) -> None:
