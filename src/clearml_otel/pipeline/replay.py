@@ -11,7 +11,7 @@ from clearml_otel.pipeline.console import console_lines
 from clearml_otel.pipeline.delivery import Step
 from clearml_otel.pipeline.destination import transport_for
 from clearml_otel.pipeline.labels import Labels
-from clearml_otel.pipeline.late_readability import foreign_engine, with_late_readability
+from clearml_otel.pipeline.late_readability import LateReadability, foreign_engine
 from clearml_otel.pipeline.publication import Publication
 from clearml_otel.pipeline.publisher import DEFAULT_SESSION
 from clearml_otel.pipeline.trace_links import with_trace_urls
@@ -69,9 +69,8 @@ def _named(
 ) -> Iterable[tuple[ReplayedSession, list[SpanRecord]]]:
     labels = Labels()
     default = settings.session_name or DEFAULT_SESSION
-    for index, (key, spans) in enumerate(
-        group_sessions(with_late_readability(records, foreign_engine(settings))).items()
-    ):
+    measured = LateReadability(foreign_engine(settings), most_kept=0).measured(records)
+    for index, (key, spans) in enumerate(group_sessions(measured).items()):
         name = names[index] if index < len(names) else key.name or default
         tables = with_trace_urls(build_tables(spans), settings.trace_url)
         yield ReplayedSession(labels.new(name), tables), spans
