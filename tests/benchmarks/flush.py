@@ -1,4 +1,4 @@
-"""What a flush costs, by the clock and in CPU time."""
+"""What a flush costs until all is delivered: by the clock, in CPU time and in memory."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from benchmarks.table import Cell, Column, NotRunnable, Result, Row, Samples
 
 _WORDS: Final = 40
 _RECORDS_OF_CALL: Final = 2
+_MEGABYTE: Final = 1e6
 _TIMES: Final = {"wall": "wall", "thread": "app thread", "process": "process"}
 
 
@@ -59,6 +60,11 @@ def measure(setting: Setting) -> Result:
                 "old": _cell(found[case, "old"], key),
             }
             result.rows.append(Row(f"{case.title}: {title}", "s", cells))
+        peaks: dict[Column, Cell] = {
+            "ours": _cell(found[case, "ours"], "peak"),
+            "old": _cell(found[case, "old"], "peak"),
+        }
+        result.rows.append(Row(f"{case.title}: peak RSS, grown", "MB", peaks))
     return result
 
 
@@ -80,18 +86,27 @@ def _flushes(setting: Setting, job: _Job) -> dict[_Case, _Answer]:
 
 def _flush(setting: Setting, contender: Contender, case: _Case) -> _Answer:
     setting.say(f"{case.title}: {contender.spec.title}")
+    start = contender.ask("memory")
     contender.ask("llm_calls", words=_WORDS, calls=case.records // _RECORDS_OF_CALL)
     answer = contender.ask("flush")
+    # before the rows are read back
+    end = contender.ask("memory")
     published = contender.ask("published_rows")
+    if isinstance(start, NotRunnable):
+        return start
     if isinstance(answer, NotRunnable):
         return answer
+    if isinstance(end, NotRunnable):
+        return end
     if isinstance(published, NotRunnable):
         return published
     notes = contender.notes(case.title)
     if published["rows"] < case.records:
         whose = contender.spec.title
         notes.append(f"{whose}, {case.title}: only {published['rows']:,} rows were published")
-    return {**answer, "notes": notes}
+    # of the handler's own process, without those that ClearML forks
+    peak = (end["peak"] - start["rss"]) / _MEGABYTE
+    return {**answer, "peak": peak, "notes": notes}
 
 
 def _cell(answers: Sequence[_Answer], key: str) -> Cell:

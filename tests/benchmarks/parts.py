@@ -27,6 +27,7 @@ class Sizes:
         flush_records: action records of the flushes.
         flush_rounds: flushes of each size.
         memory_calls: calls held in memory.
+        session_calls: of one session whose tables are made.
         pipeline_spans: through the processor.
         warm_flush: flush once before the flush that is measured.
         share_processes: several measurements in one process, though each leaves traces in it.
@@ -41,6 +42,7 @@ class Sizes:
     flush_records: tuple[int, ...]
     flush_rounds: int
     memory_calls: int
+    session_calls: int
     pipeline_spans: int
     warm_flush: bool
     share_processes: bool
@@ -56,6 +58,7 @@ FULL = Sizes(
     flush_records=(1_000, 10_000, 50_000),
     flush_rounds=3,
     memory_calls=10_000,
+    session_calls=25_000,
     pipeline_spans=1_000_000,
     warm_flush=True,
     share_processes=False,
@@ -70,6 +73,7 @@ QUICK = Sizes(
     flush_records=(20, 40),
     flush_rounds=1,
     memory_calls=50,
+    session_calls=1_000,
     pipeline_spans=2_000,
     warm_flush=False,
     share_processes=True,

@@ -21,6 +21,7 @@ _STAGES: Final = {
     "encode": "Encode (ours: compressed)",
     "decode": "Decode",
     "tables": "Records and tables",
+    "measured": "Records and tables, with metrics",
 }
 _LONGEST_S: Final = 1_800
 
@@ -35,6 +36,7 @@ def measure(setting: Setting) -> Result:
             "-m",
             "benchmarks.pipeline_worker",
             str(min(sizes.rounds, 20)),
+            str(sizes.session_calls),
             str(sizes.pipeline_spans),
             str(setting.folder / "spool"),
         ],
@@ -50,7 +52,8 @@ def measure(setting: Setting) -> Result:
     found = json.loads(done.stdout)
     note = "JSON and protobuf: OpenTelemetry's own OTLP encoders"
     result = Result(titles=_TITLES, notes=[note])
-    for stage, title in _STAGES.items():
+    stages = {**_STAGES, "session": f"Records and tables, {sizes.session_calls:,} in one session"}
+    for stage, title in stages.items():
         cells: dict[Column, Cell] = {
             column: Samples(values) for column, values in found["stages"][stage].items()
         }

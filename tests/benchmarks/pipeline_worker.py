@@ -1,6 +1,6 @@
 """Measures the pipeline's stages in a process of its own; prints one JSON object.
 
-python -m benchmarks.pipeline_worker ROUNDS SPANS FOLDER
+python -m benchmarks.pipeline_worker ROUNDS CALLS SPANS FOLDER
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from clearml_otel.attributes import RUN_ID, SCOPE_NAME
 from clearml_otel.langchain import LangChainSpanHandler
 from clearml_otel.pipeline.span_codec import decode, encode
 from clearml_otel.pipeline.spool import Spool
+from clearml_otel.readability import Measurer
 from clearml_otel.records import build_tables
 from clearml_otel.spans import from_readable_span
 from clearml_otel.spans.otlp_json import from_otlp_json, to_otlp_json_lines
@@ -38,13 +39,13 @@ _MICROSECONDS: Final = 1e6
 Measured = dict[str, list[float]]
 
 
-def llm_spans() -> Sequence[ReadableSpan]:
-    """A batch of finished LLM calls, with prompts and answers of a hundred words."""
+def llm_spans(calls: int = _BATCH, measure: Measurer | None = None) -> Sequence[ReadableSpan]:
+    """Finished LLM calls, a batch of them, with prompts and answers of a hundred words."""
     provider, exporter = TracerProvider(shutdown_on_exit=False), InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     model = TextModel(words=_WORDS)
-    handler = LangChainSpanHandler(provider)
-    for number in range(_BATCH):
+    handler = LangChainSpanHandler(provider, measure=measure)
+    for number in range(calls):
         model.invoke(f"{number}. Write a paragraph.", {"callbacks": [handler]})
     return exporter.get_finished_spans()
 
@@ -59,10 +60,18 @@ def each(stage: Callable[[], object], spans: int, rounds: int) -> list[float]:
     return found
 
 
-def stages(rounds: int, folder: Path) -> dict[str, Measured]:
-    """The stages that a batch passes, and what others need for the same."""
+def stages(rounds: int, calls: int, folder: Path) -> dict[str, Measured]:
+    """The stages that a batch passes, and what others need for the same.
+
+    Args:
+        rounds: of each stage.
+        calls: in a session whose tables are made at once.
+        folder: of the spool.
+    """
     spans = llm_spans()
     records = [from_readable_span(span) for span in spans]
+    measured = list(map(from_readable_span, llm_spans(measure=Measurer())))
+    session = list(map(from_readable_span, llm_spans(calls)))
     body, _ = encode(spans)
     lines = list(to_otlp_json_lines(records))
     spool = Spool(str(folder), max_bytes=10**10, max_age_s=10**6)
@@ -83,6 +92,8 @@ def stages(rounds: int, folder: Path) -> dict[str, Measured]:
             "bare": timed(lambda: [from_otlp_json(line) for line in lines]),
         },
         "tables": {"ours": timed(lambda: build_tables(records))},
+        "measured": {"ours": timed(lambda: build_tables(measured))},
+        "session": {"ours": each(lambda: build_tables(session), len(session), 3)},
     }
     spool.drop_stream("benchmark")
     spool.close()
@@ -192,12 +203,12 @@ def _rss() -> int:
 
 
 if __name__ == "__main__":
-    given_rounds, given_spans, given_folder = sys.argv[1:]
+    given_rounds, given_calls, given_spans, given_folder = sys.argv[1:]
     os.environ["OTEL_EXPORTER_CLEARML_SPOOL_FOLDER"] = given_folder
     print(
         json.dumps(
             {
-                "stages": stages(int(given_rounds), Path(given_folder)),
+                "stages": stages(int(given_rounds), int(given_calls), Path(given_folder)),
                 "bytes": bytes_of_a_span(),
                 "bursts": bursts(int(given_rounds)),
                 "end_to_end": end_to_end(int(given_spans) // _SHARE, Path(given_folder)),

@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from clearml_otel import ClearMLSpanExporter, ClearMLSpanProcessor, readability
-from clearml_otel.pipeline.late_readability import with_late_readability
+from clearml_otel.pipeline.late_readability import LateReadability
 from clearml_otel.pipeline.replay import replay
 from clearml_otel.records import build_tables
 from clearml_otel.settings import Settings
@@ -84,9 +84,9 @@ def test_a_replay_of_recorded_spans(peer: str, offline: OfflineClearML) -> None:
 
 def test_metrics_stay_with_the_spans() -> None:
     """The spans that are kept in ClearML give the tables again, without measuring again."""
-    spans = with_late_readability(recorded("traceloop"), "seed")
-    assert with_late_readability(spans, "textstat") == spans
+    spans = LateReadability("seed").measured(recorded("traceloop"))
+    assert LateReadability("textstat").measured(spans) == spans
     columns = build_tables(spans).session.columns
     (first, _) = build_tables(spans).session.rows
     assert first[columns.index("flesch_reading_ease")] is not None
-    assert with_late_readability(recorded("traceloop")) == recorded("traceloop")
+    assert LateReadability().measured(recorded("traceloop")) == recorded("traceloop")

@@ -15,7 +15,7 @@ from clearml_otel.pipeline.charts import Drawn, charts_step
 from clearml_otel.pipeline.console import console_lines
 from clearml_otel.pipeline.delivery import Job, Step
 from clearml_otel.pipeline.labels import Labels
-from clearml_otel.pipeline.late_readability import foreign_engine, with_late_readability
+from clearml_otel.pipeline.late_readability import LateReadability, foreign_engine
 from clearml_otel.pipeline.model_parameters import ModelParameters
 from clearml_otel.pipeline.publication import (
     OpenSpan,
@@ -115,6 +115,7 @@ class SessionPublisher:
         self._labels: dict[str, Labels] = {}
         self._parameters = ModelParameters()
         self._open: dict[tuple[str, SessionKey], _Session] = {}
+        self._readability = LateReadability(foreign_engine(settings))
         visualize = settings.visualize
         self.visuals = (
             Visuals(settings.visualize_model, settings.visualize_max_words) if visualize else None
@@ -189,7 +190,7 @@ class SessionPublisher:
         named: bool,
     ) -> list[Step]:
         wanted = (r for r in self._parts.records(part) if r.trace_id not in view.left_out)
-        records = with_late_readability(wanted, foreign_engine(self._settings))
+        records = self._readability.measured(wanted)
         sessions = group_sessions(records) if name is None and records else {_UNNAMED: records}
         if not (ends or records or view.open_spans):
             return []
@@ -210,6 +211,7 @@ class SessionPublisher:
             model, losses = None, {}
         if ends:
             self._go_on_with_the_others(part, {(task, key) for task, key, _ in homes})
+            self._readability.forget()
             if self.visuals is not None:
                 self.visuals.forget_sessions()
         return steps

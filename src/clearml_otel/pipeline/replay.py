@@ -11,7 +11,7 @@ from clearml_otel.pipeline.console import console_lines
 from clearml_otel.pipeline.delivery import Step
 from clearml_otel.pipeline.destination import transport_for, transports_of_others
 from clearml_otel.pipeline.labels import Labels
-from clearml_otel.pipeline.late_readability import foreign_engine, with_late_readability
+from clearml_otel.pipeline.late_readability import LateReadability, foreign_engine
 from clearml_otel.pipeline.publication import Publication
 from clearml_otel.pipeline.publisher import DEFAULT_SESSION
 from clearml_otel.pipeline.tasks import MAIN, Tasks, by_task
@@ -76,7 +76,8 @@ def _named(
 ) -> Iterable[tuple[ReplayedSession, list[SpanRecord]]]:
     labels: dict[str, Labels] = {}
     default = settings.session_name or DEFAULT_SESSION
-    found = group_sessions(with_late_readability(records, foreign_engine(settings)))
+    measured = LateReadability(foreign_engine(settings), most_kept=0).measured(records)
+    found = group_sessions(measured)
     given = dict(zip(found, names, strict=False))
     for task, key, spans in by_task(settings.task_per, found, given):
         name = given.get(key) or key.name or default

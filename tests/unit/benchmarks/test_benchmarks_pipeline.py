@@ -17,6 +17,8 @@ _ROWS = (
     "Encode (ours: compressed)",
     "Decode",
     "Records and tables",
+    "Records and tables, with metrics",
+    "Records and tables, 1,000 in one session",
     "Size of an LLM call",
     "Processor and assembly, added",
     "LLM calls end to end, offline, a CPU second",

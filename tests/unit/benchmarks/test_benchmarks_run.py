@@ -23,7 +23,11 @@ _ROWS = (
     ),
     "Streamed token",
     "Nested chain run",
-    *(f"{flush}: {time}" for flush in _FLUSHES for time in ("wall", "app thread", "process")),
+    *(
+        f"{flush}: {measure}"
+        for flush in _FLUSHES
+        for measure in ("wall", "app thread", "process", "peak RSS, grown")
+    ),
     "Memory, 50 calls: live, before the flush",
     "Memory, 50 calls: live, after the flush",
     "Memory, 50 calls: RSS, before the flush",
