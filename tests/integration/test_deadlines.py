@@ -14,7 +14,13 @@ import pytest
 from langchain_core.language_models.fake import FakeListLLM
 from opentelemetry.sdk.trace import TracerProvider
 
-from clearml_otel import ClearMLCallbackHandler, ClearMLSpanProcessor, diagnostics, ownership
+from clearml_otel import (
+    ClearMLCallbackHandler,
+    ClearMLSpanProcessor,
+    diagnostics,
+    lifecycle,
+    ownership,
+)
 from clearml_otel.clearml.server import ServerTransport
 from clearml_otel.clearml.time_left import until
 from clearml_otel.clearml.transport import TaskSpec, TransportError
@@ -100,6 +106,18 @@ def test_a_flush_of_many_handlers_takes_the_time_of_one(double: ClearMLDouble) -
     for handler in handlers:
         handler.flush_tracker(finish=True)
     assert {task["status"] for task in double.tasks.values()} == {"completed"}
+
+
+def test_the_end_of_a_process_with_many_handlers_takes_the_time_of_one(
+    double: ClearMLDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_CLEARML_SHUTDOWN_TIMEOUT_S", str(SOON))
+    double.fail(hang=True)
+    for number in range(6):
+        handler = ClearMLCallbackHandler(task_name=f"handler {number}")
+        FakeListLLM(responses=["an answer"], callbacks=[handler]).invoke("a question")
+    assert took(lifecycle._close_all) < SOON + SLACK
+    double.recover()
 
 
 def test_a_call_is_cut_to_the_time_left(double: ClearMLDouble) -> None:
