@@ -22,6 +22,7 @@ from clearml_otel import (
     ownership,
 )
 from clearml_otel.clearml.server import ServerTransport
+from clearml_otel.clearml.shared_connection import SharedConnection
 from clearml_otel.clearml.time_left import until
 from clearml_otel.clearml.transport import TaskSpec, TransportError
 from clearml_otel.langchain import LangChainSpanHandler
@@ -121,9 +122,10 @@ def test_the_end_of_a_process_with_many_handlers_takes_the_time_of_one(
 
 
 def test_a_call_is_cut_to_the_time_left(double: ClearMLDouble) -> None:
-    # what imports ClearML
-    ServerTransport(TaskSpec("a project", "another")).open()
-    transport = ServerTransport(TaskSpec("a project", "a task"), timeouts=(60.0, 60.0))
+    server = SharedConnection((60.0, 60.0))
+    # imports ClearML, logs in and makes the project
+    ServerTransport(TaskSpec("a project", "another"), server=server).open()
+    transport = ServerTransport(TaskSpec("a project", "a task"), server=server)
     double.fail("tasks.create", hang=True)
     began = time.monotonic()
     with until(lambda: began + SOON), pytest.raises(TransportError, match="no answer within"):
