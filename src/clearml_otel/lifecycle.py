@@ -11,6 +11,7 @@ import atexit
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -34,6 +35,7 @@ _open: dict[int, Closable] = {}
 # closed after all others: what they leave goes there
 _last: dict[int, Closable] = {}
 _lock = threading.Lock()
+_ending_since: float | None = None
 
 
 def register(closable: Closable, *, last: bool = False) -> None:
@@ -64,11 +66,22 @@ def uncaught_exception() -> BaseException | None:
     return None if interactive else getattr(sys, "last_value", None)
 
 
+def ending_since() -> float:
+    """When the end of the process began, on :func:`time.monotonic`; now, where it has not.
+
+    Those that are closed one after the other wait in the time of one.
+    """
+    return time.monotonic() if _ending_since is None else _ending_since
+
+
 def _close_all() -> None:
+    global _ending_since
     with _lock:
         closables = [*_open.values(), *_last.values()]
+    _ending_since = time.monotonic()
     for closable in closables:
         _told("the end of the process", closable.close)
+    _ending_since = None
 
 
 def _told(what: str, tell: Callable[[], None]) -> None:

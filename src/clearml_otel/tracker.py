@@ -70,8 +70,12 @@ class Tracker:
 
     @property
     def location(self) -> str:
-        """The task's web page or the offline session's path; empty before the first publication."""
-        return self._pipeline.transport.location
+        """The task's web page or the offline session's path; empty before the first publication.
+
+        Of several tasks, the first one's.
+        """
+        opened = self._pipeline.tasks.opened().values()
+        return next((each.location for each in opened if each.location), "")
 
     @property
     def tasks(self) -> Mapping[str, str]:

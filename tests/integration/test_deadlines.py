@@ -14,8 +14,15 @@ import pytest
 from langchain_core.language_models.fake import FakeListLLM
 from opentelemetry.sdk.trace import TracerProvider
 
-from clearml_otel import ClearMLCallbackHandler, ClearMLSpanProcessor, diagnostics, ownership
+from clearml_otel import (
+    ClearMLCallbackHandler,
+    ClearMLSpanProcessor,
+    diagnostics,
+    lifecycle,
+    ownership,
+)
 from clearml_otel.clearml.server import ServerTransport
+from clearml_otel.clearml.shared_connection import SharedConnection
 from clearml_otel.clearml.time_left import until
 from clearml_otel.clearml.transport import TaskSpec, TransportError
 from clearml_otel.langchain import LangChainSpanHandler
@@ -102,10 +109,23 @@ def test_a_flush_of_many_handlers_takes_the_time_of_one(double: ClearMLDouble) -
     assert {task["status"] for task in double.tasks.values()} == {"completed"}
 
 
+def test_the_end_of_a_process_with_many_handlers_takes_the_time_of_one(
+    double: ClearMLDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_CLEARML_SHUTDOWN_TIMEOUT_S", str(SOON))
+    double.fail(hang=True)
+    for number in range(6):
+        handler = ClearMLCallbackHandler(task_name=f"handler {number}")
+        FakeListLLM(responses=["an answer"], callbacks=[handler]).invoke("a question")
+    assert took(lifecycle._close_all) < SOON + SLACK
+    double.recover()
+
+
 def test_a_call_is_cut_to_the_time_left(double: ClearMLDouble) -> None:
-    # what imports ClearML
-    ServerTransport(TaskSpec("a project", "another")).open()
-    transport = ServerTransport(TaskSpec("a project", "a task"), timeouts=(60.0, 60.0))
+    server = SharedConnection((60.0, 60.0))
+    # imports ClearML, logs in and makes the project
+    ServerTransport(TaskSpec("a project", "another"), server=server).open()
+    transport = ServerTransport(TaskSpec("a project", "a task"), server=server)
     double.fail("tasks.create", hang=True)
     began = time.monotonic()
     with until(lambda: began + SOON), pytest.raises(TransportError, match="no answer within"):

@@ -209,6 +209,7 @@ def test_offline_each_has_a_session_of_clearmls(offline: OfflineClearML) -> None
             model.invoke(f"{name}'s")
     provider.shutdown()
     found = offline.sessions()
+    assert Path(processor.tracker.location).exists()
     assert set(found) == {"a service - ann", "a service - bob"}
     for name in ("ann", "bob"):
         rows = found[f"a service - {name}"].table("Session Analysis", name).dicts()

@@ -143,6 +143,22 @@ def test_a_status_given_by_someone_else_stays(double: ClearMLDouble) -> None:
     assert double.violations == []
 
 
+@pytest.mark.parametrize("status", ["stopped", "completed", "failed"])
+def test_a_task_that_was_ended_meanwhile_is_gone_on_with(
+    double: ClearMLDouble, status: str
+) -> None:
+    """ClearML stops tasks that are silent for two hours; their process died before that."""
+    task_id = ServerTransport(SPEC).open()
+    user = _connection(ServerTransport(SPEC))
+    user.call(f"tasks.{status}", task=task_id)
+    later = ServerTransport(SPEC, resume_task_id=task_id)
+    later.upload_artifact(Artifact("file", "file.txt", b"kept", "text/plain"))
+    assert double.tasks[task_id]["status"] == "in_progress"
+    later.close("failed")
+    assert double.tasks[task_id]["status"] == "failed"
+    assert double.violations == []
+
+
 def _connection(transport: ServerTransport) -> Any:
     """The connection of a transport, to do what an application or a user would do."""
     with transport._server.in_use() as connection:

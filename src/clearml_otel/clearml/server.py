@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 _WRONG_STATUS = 110
 _LOCKED = 131
+_ENDED = {"completed", "stopped", "failed", "closed"}
 
 _ENDPOINTS: dict[Status, str] = {
     "completed": "tasks.completed",
@@ -251,14 +252,15 @@ class ServerTransport:
         if self._task is None:
             existing = self._attached or self._resumed
             if existing is not None:
-                self._task = _existing_task(connection, existing)
+                self._task = _existing_task(connection, existing, ours=self._attached is None)
             else:
                 self._task = _new_task(connection, self._spec)
                 self._owner = os.getpid()
             self._page = connection.web_page(self._task.project_id, self._task.id)
         if not self._task.started:
             with _other_status_kept():
-                connection.call("tasks.started", task=self._task.id)
+                again = {"force": True} if self._resumed is not None else {}
+                connection.call("tasks.started", task=self._task.id, **again)
             self._task.started = True
         return self._task
 
@@ -335,14 +337,16 @@ def _new_task(connection: Connection, spec: TaskSpec) -> _Task:
     return _Task(id=task_id, project_id=project_id, folder=folder, started=False)
 
 
-def _existing_task(connection: Connection, task_id: str) -> _Task:
+def _existing_task(connection: Connection, task_id: str, *, ours: bool) -> _Task:
+    """A task; one of ours that was ended, as ClearML ends tasks that are silent, is to go on."""
     task: dict[str, Any] = connection.call("tasks.get_by_id", task=task_id)["task"]
     project_id = str(task.get("project") or "")
     name = ""
     if project_id:
         name = str(connection.call("projects.get_by_id", project=project_id)["project"]["name"])
     folder = project_path(name, str(task.get("name") or ""), task_id)
-    return _Task(id=task_id, project_id=project_id, folder=folder, started=True)
+    started = not (ours and task.get("status") in _ENDED)
+    return _Task(id=task_id, project_id=project_id, folder=folder, started=started)
 
 
 def _model_fields(model: ModelUpload, url: str, task: _Task) -> dict[str, Any]:

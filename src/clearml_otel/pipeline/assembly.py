@@ -16,7 +16,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from opentelemetry.trace import format_span_id, format_trace_id
 
@@ -113,6 +113,15 @@ class _Trace:
         return bool(self.open) or not self.entry_ended
 
 
+class _Sealed(NamedTuple):
+    """What is remembered of a trace that was settled."""
+
+    revision: int
+    at: float
+    split: bool
+    entry_ended: bool
+
+
 class Assembler:
     """The open traces of one pipeline.
 
@@ -131,7 +140,7 @@ class Assembler:
         self._lock = threading.Lock()
         self._traces: dict[int, _Trace] = {}
         self._deadlines: list[tuple[float, int]] = []
-        self._sealed: OrderedDict[int, tuple[int, float, bool]] = OrderedDict()
+        self._sealed: OrderedDict[int, _Sealed] = OrderedDict()
         self._part_began = clock()
         # of traces that are settled, in the current part
         self._abandoned: deque[OpenSpan] = deque(maxlen=_MOST_ABANDONED)
@@ -187,11 +196,13 @@ class Assembler:
             del self._traces[trace_id]
 
     def _begin(self, trace_id: int, now: float) -> _Trace:
-        revision, sealed_at, split = self._sealed.pop(trace_id, (0, now, False))
-        trace = self._traces[trace_id] = _Trace(now, now, revision, late=revision > 0)
-        if revision:
-            trace.split = split or sealed_at <= self._part_began
-            if sealed_at + self._times.late_window <= now:
+        trace = self._traces[trace_id] = _Trace(now, now)
+        sealed = self._sealed.pop(trace_id, None)
+        if sealed is not None:
+            trace.revision, trace.late = sealed.revision, True
+            trace.entry_ended = sealed.entry_ended
+            trace.split = sealed.split or sealed.at <= self._part_began
+            if sealed.at + self._times.late_window <= now:
                 _note(self._late, trace_id, None)
         soonest = self._times.grace if self._counted else self._times.quiet
         self._queue(trace_id, trace, now + soonest)
@@ -317,7 +328,7 @@ class Assembler:
             self._abandon(trace_id, trace, now)
         if reason in {COMPLETE, QUIET, IDLE, PRESSURE} or not trace.open:
             del self._traces[trace_id]
-            self._sealed[trace_id] = trace.revision, now, trace.split
+            self._sealed[trace_id] = _Sealed(trace.revision, now, trace.split, trace.entry_ended)
             if why := _why_incomplete(trace, reason):
                 _note(self._incomplete, trace_id, why)
             else:

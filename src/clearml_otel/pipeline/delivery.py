@@ -250,8 +250,7 @@ class Delivery:
                 return True
             began = time.monotonic()
             try:
-                if not self.tasks.several:
-                    self.tasks.open()
+                self.tasks.reach()
                 perform(job, self.tasks.main)
             except TransportError as error:
                 telemetry.tried(time.monotonic() - began, error.kind)

@@ -162,6 +162,8 @@ class Pipeline:
             if not isinstance(span, SpanRecord):
                 self._assembler.ended(span)
         full = self._stream.add(span, most)
+        if self._assembler is not None and self._stream.spans == self.settings.max_buffered_spans:
+            worker.wake(0.0)
         if full is not None:
             self._end_part(full, "the tables of the last sessions", FULL)
 
@@ -324,7 +326,7 @@ class Pipeline:
             timeout_s: by default that of the settings.
         """
         longest = self.settings.shutdown_timeout_s if timeout_s is None else timeout_s
-        deadline = time.monotonic() + longest
+        deadline = lifecycle.ending_since() + longest
         with self._closing:
             if self._closed:
                 return

@@ -58,6 +58,7 @@ class Spool:
         self._disk_retry_at = 0.0
         self._unchecked = 0
         self._infos: dict[str, Mapping[str, Any]] = {}
+        self._finished: set[str] = set()
         self.left: set[str] = set()
         """Streams of closed pipelines that ClearML has not taken."""
 
@@ -74,7 +75,7 @@ class Spool:
     @property
     def waits(self) -> bool:
         """Whether something of a stream is in it."""
-        return any(self._ask(lambda file: bool(file.streams())))
+        return any(self._ask(lambda file: bool(file.streams().keys() - self._finished)))
 
     # -- what a stream does -------------------------------------------------------------------
 
@@ -146,6 +147,8 @@ class Spool:
     def drop_stream(self, stream: str) -> None:
         """Nothing of it waits any more."""
         self._infos.pop(stream, None)
+        # on a disk that is full nothing can be deleted either
+        self._finished.add(stream)
         self._on_both(lambda file: file.drop_stream(stream))
 
     # -- upkeep -------------------------------------------------------------------------------
@@ -172,7 +175,7 @@ class Spool:
         disk, self._disk, self._memory = self._disk, None, None
         if disk is not None and disk.path is not None:
             try:
-                waits = bool(disk.streams())
+                waits = bool(disk.streams().keys() - self._finished)
                 disk.close()
             except sqlite3.Error as error:
                 report("spool.close", f"the spool {disk.path} cannot be closed: {error}")
@@ -188,6 +191,7 @@ class Spool:
             _inherited.append(self._disk)
         self._disk = self._memory = None
         self._infos = {}
+        self._finished = set()
         self.left = set()
         self._disk_retry_at = 0.0
         if self._ownership is not None:

@@ -44,6 +44,15 @@ class Tasks:
         self._transports: dict[str, Transport] = {MAIN: self.main}
         self._undescribed: dict[str, deque[Step]] = {}
 
+    def reach(self) -> None:
+        """Open the main task; of several, one that was open, so that a server that is down shows.
+
+        Raises:
+            TransportError: it cannot be reached (now).
+        """
+        for name in list(self.opened())[:1] if self.several else [MAIN]:
+            self.open(name)
+
     def open(self, name: str = MAIN) -> Transport:
         """The transport of a task, which is open and described then.
 

@@ -251,6 +251,16 @@ def test_an_idle_trace_stays_incomplete_until_its_entry_ends() -> None:
     assert incomplete(bench) == {}
 
 
+def test_a_late_span_does_not_make_a_whole_trace_incomplete() -> None:
+    bench = Bench(counted=False)
+    root = bench.start("root")
+    root.end()
+    assert bench.after(11) == [(1, "quiet", 0)]
+    bench.start("late", root).end()
+    assert bench.after(11) == [(2, "quiet", 0)]
+    assert incomplete(bench) == {}
+
+
 def test_small_traces_are_carried_into_the_next_part_and_large_ones_split() -> None:
     bench = Bench()
     settled, small, large = (bench.start(name) for name in ("settled", "small", "large"))

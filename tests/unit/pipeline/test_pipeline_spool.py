@@ -272,6 +272,20 @@ def test_nothing_of_the_credentials_is_in_a_spool(
     provider.shutdown()
 
 
+def test_what_a_full_disk_does_not_let_go_of_is_not_left_to_the_next_process(
+    tmp_path: Path,
+) -> None:
+    spool = new(tmp_path)
+    spool.set_stream("s", {})
+    spool.append("s", 0, b"in ClearML", 1)
+    assert spool._disk is not None
+    spool._disk._database.execute("PRAGMA query_only = 1")
+    spool.drop_stream("s")
+    assert not spool.waits
+    spool.close()
+    assert list(tmp_path.iterdir()) == []
+
+
 # -- parts that go on --------------------------------------------------------------------
 
 
