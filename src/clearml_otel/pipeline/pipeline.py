@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +15,7 @@ from clearml_otel import lifecycle
 from clearml_otel.clearml.transport import ModelUpload, Status, TaskReference, Transport
 from clearml_otel.diagnostics import report
 from clearml_otel.pipeline.assembly import Assembler, Times
-from clearml_otel.pipeline.delivery import Delivery
+from clearml_otel.pipeline.delivery import Delivery, Job
 from clearml_otel.pipeline.destination import destination_of, task_descriptions
 from clearml_otel.pipeline.process_spools import spools
 from clearml_otel.pipeline.publisher import SessionPublisher, View
@@ -82,6 +83,7 @@ class Pipeline:
         self._late_told = 0
         self._publish_after = 0.0
         self._publishing = False
+        self._task_wanted = False
 
     def _new_assembler(self) -> Assembler:
         own = self.settings
@@ -168,6 +170,13 @@ class Pipeline:
         return list(self._stream.records(self._stream.part)) if self._stream.spans else []
 
     # -- publications -------------------------------------------------------------------------
+
+    def open_task(self) -> None:
+        """Have the task made before there is something to publish; harmless when repeated."""
+        if self._timed and not self._task_wanted and not self._closed:
+            self._task_wanted = True
+            # another process must know it, should this one be killed
+            self._delivery.submit(Job("the task", deque([self._on_task])))
 
     def publish(self) -> None:
         """Queue the sessions' tables as they are now; a later publication replaces them."""
