@@ -191,13 +191,16 @@ class Tracker:
     def name_task(self, span: Span) -> None:
         """Put the task's id on a span of our own instrumentation, once there is a task.
 
-        At its start, for a span that has ended can't be written to any more.
+        At its start, for a span that has ended can't be written to any more. The first one that
+        will be in the tables has the task made, in the background.
         """
         scope = span.instrumentation_scope
         if scope is not None and scope.name == names.SCOPE_NAME:
             with _unharmed("a span does not name its ClearML task"):
                 if (task_id := self._only_task_id()) is not None:
                     span.set_attribute(names.TASK_ID, task_id)
+                elif span.get_span_context().trace_flags.sampled:
+                    self._pipeline.open_task()
 
     def start_attributes(self) -> Mapping[str, str]:
         """What a handler of this tracker puts on each span at its start."""

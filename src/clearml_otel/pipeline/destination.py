@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -13,8 +14,9 @@ from clearml_otel.clearml.code import find_code
 from clearml_otel.clearml.offline import OfflineTransport, default_root
 from clearml_otel.clearml.server import ServerTransport
 from clearml_otel.clearml.shared_connection import SharedConnection
-from clearml_otel.clearml.transport import TaskReference, TaskSpec, Transport
+from clearml_otel.clearml.transport import Status, TaskReference, TaskSpec, Transport
 from clearml_otel.pipeline.delivery import Step
+from clearml_otel.pipeline.tasks import Tasks
 from clearml_otel.settings import Settings
 
 _CONNECT_S: Final = 3.0
@@ -87,6 +89,22 @@ def destination_of(settings: Settings) -> str:
     host = os.environ.get("CLEARML_API_HOST", "").strip()
     file = os.environ.get("CLEARML_CONFIG_FILE", "").strip() or "~/clearml.conf"
     return host or str(Path(file).expanduser())
+
+
+def description(
+    settings: Settings, tasks: Tasks, suffix: str, ending: tuple[Status, str] | None
+) -> dict[str, Any]:
+    """What another process needs to go on with a pipeline's publications, as JSON."""
+    status, message = ending or (None, "")
+    return {
+        "settings": asdict(settings),
+        "destination": destination_of(settings),
+        "several_tasks": tasks.several,
+        "tasks": {name: asdict(each) for name, each in tasks.references().items()},
+        "suffix": suffix,
+        "status": status,
+        "message": message,
+    }
 
 
 def task_spec(settings: Settings, name: str = "") -> TaskSpec:

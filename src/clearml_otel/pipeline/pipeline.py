@@ -6,16 +6,16 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from clearml_otel import lifecycle
 from clearml_otel.clearml.transport import ModelUpload, Status, Transport
 from clearml_otel.diagnostics import report
 from clearml_otel.pipeline.assembly import FULL, Assembler, Times
-from clearml_otel.pipeline.delivery import Delivery
-from clearml_otel.pipeline.destination import destination_of, task_descriptions
+from clearml_otel.pipeline.delivery import Delivery, Job
+from clearml_otel.pipeline.destination import description, task_descriptions
 from clearml_otel.pipeline.named_parts import named_part
 from clearml_otel.pipeline.process_spools import spools
 from clearml_otel.pipeline.publisher import SessionPublisher, View
@@ -95,6 +95,7 @@ class Pipeline:
         self._late_told = 0
         self._publish_after = 0.0
         self._publishing = False
+        self._task_wanted = False
 
     @property
     def closed(self) -> bool:
@@ -187,6 +188,13 @@ class Pipeline:
         return list(self._stream.records(self._stream.part)) if self._stream.spans else []
 
     # -- publications -------------------------------------------------------------------------
+
+    def open_task(self) -> None:
+        """Have the task made before there is something to publish; harmless when repeated."""
+        if self._timed and not (self._tasks.several or self._task_wanted or self._closed):
+            self._task_wanted = True
+            # the delivery opens it before any job's steps
+            self._delivery.submit(Job("the task", deque()))
 
     def publish(self) -> None:
         """Queue the sessions' tables as they are now; a later publication replaces them."""
@@ -373,17 +381,7 @@ class Pipeline:
             )
 
     def _description(self) -> Mapping[str, Any]:
-        references = self._tasks.references()
-        status, message = self._ending or (None, "")
-        return {
-            "settings": asdict(self.settings),
-            "destination": destination_of(self.settings),
-            "several_tasks": self._tasks.several,
-            "tasks": {name: asdict(each) for name, each in references.items()},
-            "suffix": self._suffix,
-            "status": status,
-            "message": message,
-        }
+        return description(self.settings, self._tasks, self._suffix, self._ending)
 
 
 def _status_at_exit() -> tuple[Status, str]:
