@@ -162,10 +162,10 @@ class RunSpans:
             attributes: Attributes = {names.RUN_ID: uuid_text(run_id), names.RUN_TYPE: run_type}
             attributes[names.POSITION] = position(number)
             try:
-                session = describe_start(attributes, kwargs, parent, current, self.content)
+                name = run_name(serialized, kwargs)
                 if self._owner is not None:
                     attributes.update(self._owner.start_attributes())
-                name = run_name(serialized, kwargs)
+                session = describe_start(attributes, kwargs, parent, current, self.content)
                 describe(attributes, name, serialized, kwargs, asked)
             except Exception as error:  # noqa: BLE001 - one bad field never costs the span
                 report_error(f"{run_type} start", error)
