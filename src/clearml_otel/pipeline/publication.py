@@ -168,7 +168,8 @@ def late_spans_step(label: str, spans: Sequence[SpanRecord], timestamp_ms: int) 
         )
         for each in sorted(spans, key=lambda span: span.start_time_ns)
     ]
-    return _events(events.table_plots(LATE_SPANS, label, columns, rows, timestamp_ms=timestamp_ms))
+    plots = events.table_plots(LATE_SPANS, label, columns, rows, timestamp_ms=timestamp_ms)
+    return _events(list(plots))
 
 
 def losses_step(label: str, losses: Mapping[str, int]) -> Step:

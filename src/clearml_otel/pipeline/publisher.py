@@ -258,7 +258,7 @@ class SessionPublisher:
                 exc_info=True,
             )
             return [spans_step(label, work.spans), *model_steps(model)]
-        logged = len(tables.records)
+        logged, incomplete = len(tables.records), work.incomplete
 
         def on_console() -> None:
             session.console = logged
@@ -268,7 +268,7 @@ class SessionPublisher:
             if not job.refused:
                 telemetry.accepted(len(work.spans) - session.spans)
                 session.spans, session.open_spans = len(work.spans), bool(work.open_spans)
-                session.incomplete = work.incomplete
+                session.incomplete = incomplete
 
         # said before it is done: from the first event on there is something to be withdrawn
         session.spans = max(session.spans, 0)
