@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from clearml_otel.pipeline.fork_guard import guard
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 MEMORY: Final = ":memory:"
 _BUSY_S: Final = 5.0
 
