@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -227,6 +228,20 @@ def test_batches_fit_into_a_request_and_keep_console_output_apart() -> None:
     sent = [event for batch in made for event in batch]
     assert [event for event in sent if event["type"] == "log"] == events[30:]
     assert len(sent) == len(events)
+
+
+def test_a_large_table_is_never_in_memory_as_a_whole() -> None:
+    asked: list[int] = []
+
+    def events() -> Iterator[dict[str, Any]]:
+        rows = [(number, "x" * 1_000) for number in range(12_000)]
+        for number, event in enumerate(table_plots("T", "v", ["n", "t"], rows, timestamp_ms=5)):
+            asked.append(number)
+            yield event
+
+    made = batches(events())
+    assert next(made)[0]["iter"] == 0
+    assert asked == [0, 1]
 
 
 def test_batches_of_small_events_are_bounded_in_number() -> None:
