@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,16 @@ from clearml_otel import ClearMLCallbackHandler, ClearMLSpanExporter
 from clearml_otel.pipeline import orphans
 from support.offline import OfflineClearML
 from support.session_files import read_zip
+
+
+@pytest.fixture(autouse=True)
+def _to_the_end() -> Iterator[None]:
+    """A delivery that outlasts its deadline is not to speak up in the next test."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        if thread.name == "clearml-otel-delivery":
+            thread.join(10)
 
 
 def ask(handler: ClearMLCallbackHandler) -> None:
