@@ -96,9 +96,10 @@ HELD = """
 import os, sys, threading
 {setup}
 entered = threading.Event()
+lock = {lock}
 
 def hold():
-    with {lock}:
+    with lock:
         entered.set()
         threading.Event().wait()
 
@@ -142,7 +143,6 @@ CASES = {
         "ownership._lock",
         "ownership.serve(Tracker(Settings(task_name='abc', offline=True)))",
     ),
-    "open runs": (SPANS, "handler.spans._runs._lock", START),
     "batches": (SPANS, "handler.models.batches._lock", START),
     "live log": (LIVE, "live._lock", "live.on_start(span)"),
 }
