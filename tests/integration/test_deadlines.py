@@ -113,6 +113,9 @@ def test_the_end_of_a_process_with_many_handlers_takes_the_time_of_one(
     double: ClearMLDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_CLEARML_SHUTDOWN_TIMEOUT_S", str(SOON))
+    # what other tests of this process have open is not to be closed by this one
+    monkeypatch.setattr(lifecycle, "_open", {})
+    monkeypatch.setattr(lifecycle, "_last", {})
     double.fail(hang=True)
     for number in range(6):
         handler = ClearMLCallbackHandler(task_name=f"handler {number}")

@@ -17,6 +17,7 @@ from clearml_otel import lifecycle
 def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     # what other tests of this process have open is not to be closed by these
     monkeypatch.setattr(lifecycle, "_open", {})
+    monkeypatch.setattr(lifecycle, "_last", {})
 
 
 class Thing:

@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from clearml_otel.clearml.transport import Transport
+from clearml_otel.pipeline.charts import Drawn, charts_step
 from clearml_otel.pipeline.console import console_lines
 from clearml_otel.pipeline.delivery import Step
 from clearml_otel.pipeline.destination import transport_for, transports_of_others
 from clearml_otel.pipeline.labels import Labels
 from clearml_otel.pipeline.late_readability import LateReadability, foreign_engine
+from clearml_otel.pipeline.model_parameters import ModelParameters
 from clearml_otel.pipeline.publication import Publication
 from clearml_otel.pipeline.publisher import DEFAULT_SESSION
 from clearml_otel.pipeline.tasks import MAIN, Tasks, by_task
@@ -61,9 +62,12 @@ def replay(
         several=others is not None,
         describe=[lambda each: each.set_configuration("clearml-otel", settings.as_text())],
     )
+    parameters = ModelParameters()
     for session, spans in sessions:
         task = session.task if tasks.several else MAIN
-        _publish(session, spans, settings, tasks.open(task))
+        transport = tasks.open(task)
+        for step in (*_steps(session, spans, settings), *parameters.steps(task, spans)):
+            step(transport)
     opened = list(tasks.opened().values())
     for transport in opened:
         transport.close("completed", "replayed by clearml-otel")
@@ -86,15 +90,14 @@ def _named(
         yield ReplayedSession(label, tables, task), spans
 
 
-def _publish(
-    session: ReplayedSession, spans: list[SpanRecord], settings: Settings, transport: Transport
-) -> None:
+def _steps(session: ReplayedSession, spans: list[SpanRecord], settings: Settings) -> Iterable[Step]:
     lines = console_lines(session.tables) if settings.stream_logs else ()
     now_ms = time.time_ns() // 1_000_000
     pages: list[Step] = []
     if settings.visualize:
         visuals = Visuals(settings.visualize_model, settings.visualize_max_words)
         pages = visuals.steps(session.name, session.tables, now_ms)
-    publication = Publication(session.name, session.tables, spans, lines, now_ms, pages=pages)
-    for step in publication.steps():
-        step(transport)
+    charts = [charts_step(session.name, session.tables, Drawn(), now_ms)] if settings.charts else ()
+    return Publication(
+        session.name, session.tables, spans, lines, now_ms, pages=pages, charts=charts
+    ).steps()
