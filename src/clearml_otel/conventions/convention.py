@@ -47,6 +47,7 @@ class Convention:
         metadata_prefixes: of attributes of which each is one entry.
         sessions: what names the session, the best first.
         failed: attributes that have this value where the operation failed.
+        exception_fails: whether an exception event tells of a failure whatever the status says.
         error_types: the error's class, where it stands on the span and in no exception event.
         error_messages: likewise its message.
         content_events: span events whose attributes tell what the span's own do not.
@@ -80,6 +81,7 @@ class Convention:
     metadata_prefixes: tuple[str, ...] = ()
     sessions: Keys = ()
     failed: Mapping[str, str] = field(default_factory=dict[str, str])
+    exception_fails: bool = False
     error_types: Keys = ()
     error_messages: Keys = ()
     content_events: tuple[str, ...] = ()

@@ -215,12 +215,14 @@ def _labels(attributes: Attributes, convention: Convention) -> Told:
 
 
 def _error(span: SpanRecord, convention: Convention) -> Told:
-    failed = span.status == "error" or any(
-        span.attributes.get(key) == value for key, value in convention.failed.items()
+    event = _exception(span)
+    failed = (
+        span.status == "error"
+        or (convention.exception_fails and bool(event))
+        or any(span.attributes.get(key) == value for key, value in convention.failed.items())
     )
     if not failed:
         return
-    event = _exception(span)
     kind = find(span.attributes, ("error.type", *convention.error_types)) or event.get(
         "exception.type"
     )

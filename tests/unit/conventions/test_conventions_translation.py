@@ -215,6 +215,19 @@ def test_langfuse_tells_an_error_without_a_status() -> None:
     assert (run.error_type, run.error_message) == ("_OTHER", "boom")
 
 
+@pytest.mark.parametrize(("kind", "failed"), [("langsmith", True), ("openinference", False)])
+def test_langsmith_tells_an_error_under_an_ok(kind: str, failed: bool) -> None:
+    # an OK that was set with a run's first batch is not taken back; others tell handled ones too
+    said = {"exception.type": "Exception", "exception.message": "TypeError('no')Traceback (most"}
+    record = replace(
+        foreign({f"{kind}.span.kind": "chain"}, events=(SpanEvent("exception", NOON, said),)),
+        status="ok",
+    )
+    run = read_run(record)
+    assert run is not None
+    assert run.failed == failed
+
+
 def test_a_graphs_interrupt_is_no_error() -> None:
     exception = {"exception.type": "langgraph.errors.GraphInterrupt", "exception.message": "?"}
     events = (SpanEvent("exception", NOON, exception),)
