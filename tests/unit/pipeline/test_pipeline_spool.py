@@ -98,6 +98,45 @@ def test_a_span_that_cannot_be_written_costs_itself_only() -> None:
     assert "RecursionError" in fault
 
 
+def test_what_the_sdk_does_not_check_costs_no_span() -> None:
+    """Neither its own span nor the hundreds that are written down with it."""
+    provider, exporter = memory_provider()
+    tracer: Any = provider.get_tracer("scope")
+    for kind in (1, None, "client"):
+        tracer.start_span("kind", kind=kind).end()
+    odd = tracer.start_span(123, start_time=1.5e18)
+    odd.add_event(None, timestamp=1.5e18)
+    odd.end(end_time=2**80)
+    tracer.start_span("before time", start_time=-5).end()
+    *kinds, taken, early = exporter.get_finished_spans()
+    body, faults = encode([*kinds, taken, early])
+    assert faults == []
+    *kinds, record, early = decode(body)
+    assert [each.kind for each in kinds] == ["internal"] * 3
+    assert (record.name, record.start_time_ns, record.end_time_ns) == (
+        "123",
+        15 * 10**17,
+        2**64 - 1,
+    )
+    assert (record.events[0].name, record.events[0].time_ns) == ("None", 15 * 10**17)
+    assert type(record.start_time_ns) is int
+    assert early.start_time_ns == 0
+
+
+def test_an_error_of_whatever_kind_costs_one_span() -> None:
+    class Broken(dict[str, Any]):
+        def __iter__(self) -> Any:
+            raise LookupError("broken")
+
+        def copy(self) -> Any:
+            raise LookupError("broken")
+
+    bad = replace(call("bad", 3), attributes=Broken())
+    body, (fault,) = encode([call("a", 1), bad, call("b", 5)])
+    assert len(decode(body)) == 2
+    assert "LookupError: broken" in fault
+
+
 @pytest.mark.parametrize("body", [b"", b"nonsense", encode([call("a", 1)])[0][:-5]])
 def test_damaged_bytes_are_said_to_be(body: bytes) -> None:
     with pytest.raises(SpanDecodeError):
