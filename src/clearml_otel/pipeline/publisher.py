@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
+from clearml_otel.clearml.encoding import clean_text
 from clearml_otel.clearml.transport import ModelUpload, Transport
 from clearml_otel.diagnostics import report
 from clearml_otel.pipeline.charts import Drawn, charts_step
@@ -323,7 +324,7 @@ class SessionPublisher:
 
     def _name(self, key: SessionKey, name: str | None) -> str:
         given = name or key.name or self._settings.session_name or DEFAULT_SESSION
-        return f"{given}{self._suffix}"
+        return clean_text(f"{given}{self._suffix}")
 
 
 @dataclass(slots=True)

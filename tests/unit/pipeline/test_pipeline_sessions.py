@@ -130,6 +130,20 @@ def test_sessions_keep_the_names_of_their_spans() -> None:
     assert prompts(transport, "the rest") == ["c"]
 
 
+def test_a_sessions_name_need_not_be_valid_text() -> None:
+    pipeline = new()
+    add(
+        pipeline,
+        call("a", 1, trace=1, session__id="x \ud800"),
+        call("b", 3, trace=2, session__id="x \udfff"),
+        call("c", 5, trace=3, session__id="nul \0 / ../ 😀"),
+    )
+    pipeline.end_sessions()
+    transport = published(pipeline)
+    assert transport.series() == ["x \ufffd", "x \ufffd (2)", "nul \0 / ../ 😀"]
+    assert prompts(transport, "x \ufffd (2)") == ["b"]
+
+
 def test_a_flush_without_runs_still_keeps_its_model_and_its_tables() -> None:
     pipeline = new()
     pipeline.end_sessions("mine", ModelUpload("mine", "mine.json", b"{}"))

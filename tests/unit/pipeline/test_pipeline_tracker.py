@@ -7,6 +7,7 @@ import io
 import logging
 import sys
 import threading
+import uuid
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -114,6 +115,22 @@ def test_a_second_flush_of_one_name_keeps_both_tables(
         made.flush_tracker(name="mine")
     assert prompts(transports[0], "mine") == ["a"]
     assert prompts(transports[0], "mine (2)") == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("given", "series"),
+    [("a \ud800 b", "a \ufffd b"), (uuid.UUID(int=5), str(uuid.UUID(int=5))), (7, "7"), ("", "session")],
+)
+def test_any_name_can_be_given_at_a_flush(
+    transports: list[ScriptedTransport], given: Any, series: str
+) -> None:
+    made = handler()
+    ask(made, "a")
+    made.flush_tracker(name=given)
+    ask(made, "b")
+    made.flush_tracker(name="after", finish=True)
+    assert prompts(transports[0], series) == ["a"]
+    assert prompts(transports[0], "after") == ["b"]
 
 
 def test_after_finish_there_is_one_warning_and_nothing_recorded(
