@@ -8,9 +8,11 @@ replaces itself.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import sqlite3
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -32,9 +34,10 @@ from clearml_otel.pipeline.destination import destination_of, transport_to_resum
 from clearml_otel.pipeline.named_parts import model_of
 from clearml_otel.pipeline.publisher import SessionPublisher
 from clearml_otel.pipeline.span_codec import decoded
-from clearml_otel.pipeline.spool import UNREADABLE
+from clearml_otel.pipeline.spool import OLD, UNREADABLE, report_loss
 from clearml_otel.pipeline.spool_file import Label, SpoolFile, SpoolVersionError
 from clearml_otel.pipeline.tasks import MAIN, Tasks
+from clearml_otel.pipeline.telemetry import telemetry
 from clearml_otel.settings import Settings
 from clearml_otel.spans import SpanDecodeError, SpanRecord
 
@@ -81,18 +84,23 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What became of a stream: its task's place, or why it still waits."""
+    """What became of a stream: its task's place, or why it still waits.
+
+    ``unreachable`` says that the others would wait for the same reason.
+    """
 
     left: Left
     location: str = ""
     problem: str = ""
+    unreachable: bool = False
 
 
 def settings_of(info: Mapping[str, Any]) -> Settings:
     """The settings that a stream was made with; unknown ones are another version's."""
     known = {each.name for each in fields(Settings)}
-    given = cast("dict[str, object]", info.get("settings") or {})
-    return Settings.load_or_repair(**{k: v for k, v in given.items() if k in known})
+    given: object = info.get("settings")
+    said = cast("dict[str, object]", given) if isinstance(given, dict) else {}
+    return Settings.load_or_repair(**{k: v for k, v in said.items() if k in known})
 
 
 def waiting(folders: Iterable[Path]) -> list[Left]:
@@ -154,6 +162,39 @@ def deliver(
             ownership.release()
 
 
+def drop_old(folders: Iterable[Path], own: Iterable[Path] = ()) -> None:
+    """Delete what nobody has taken for longer than its process would have kept it.
+
+    Args:
+        folders: where the spools of dead processes are.
+        own: spools of this very process, which keeps to its caps by itself.
+    """
+    mine = set(own)
+    for path in _paths(folders):
+        with contextlib.suppress(OSError, sqlite3.Error, SpoolVersionError):
+            if path not in mine and (ownership := spool_folder.own(path)) is not None:
+                try:
+                    _drop_old_streams(path)
+                finally:
+                    ownership.release()
+
+
+def _drop_old_streams(path: Path) -> None:
+    file = SpoolFile(path)
+    try:
+        for left in _left(file, in_use=False):
+            longest_s = left.settings.spool_max_age_h * 3_600.0
+            if left.stream in file.unchanged_since(time.time() - longest_s):
+                file.drop_stream(left.stream)
+                telemetry.lost(left.spans, OLD)
+                report_loss(left.spans, OLD)
+        empty = not _left(file, in_use=False)
+    finally:
+        file.close()
+    if empty:
+        spool_folder.remove(path)
+
+
 def deliver_own(path: Path, streams: Collection[str]) -> Iterator[Delivered]:
     """Publish what closed pipelines of this very process left in its spool, which stays in use.
 
@@ -198,7 +239,7 @@ def _deliver_file(
             if everything or left.is_for_us:
                 on_start(left)
                 yield _deliver_stream(file, left, damage, deadline)
-        empty = not file.streams()
+        empty = not _left(file, in_use=False)
     except sqlite3.Error as error:
         damage.append(error)
     finally:
@@ -225,9 +266,11 @@ def _set_aside(path: Path, error: object) -> None:
 def _left(file: SpoolFile, *, in_use: bool) -> list[Left]:
     assert file.path is not None
     counts = file.waiting()
+    # where the disk was full, spans may be there of which nothing else is
+    streams: dict[str, dict[str, Any]] = {**{each: {} for each in counts}, **file.streams()}
     return [
         Left(file.path, stream, info, *counts.get(stream, (0, 0, 0.0)), in_use)
-        for stream, info in file.streams().items()
+        for stream, info in streams.items()
     ]
 
 
@@ -290,7 +333,11 @@ def _deliver_stream(
                 transport.close(status, str(left.info.get("message") or _DIED))
             file.drop_stream(left.stream)
     except TransportError as error:
-        return Delivered(left, problem=str(error))
+        return Delivered(left, problem=str(error), unreachable=error.transient)
+    except sqlite3.Error:
+        raise
+    except Exception as error:  # noqa: BLE001 - the other streams are not to wait for this one
+        return Delivered(left, problem=f"{type(error).__name__}: {error}")
     return Delivered(left, _location(tasks))
 
 

@@ -119,7 +119,12 @@ def test_a_second_flush_of_one_name_keeps_both_tables(
 
 @pytest.mark.parametrize(
     ("given", "series"),
-    [("a \ud800 b", "a \ufffd b"), (uuid.UUID(int=5), str(uuid.UUID(int=5))), (7, "7"), ("", "session")],
+    [
+        ("a \ud800 b", "a \ufffd b"),
+        (uuid.UUID(int=5), str(uuid.UUID(int=5))),
+        (7, "7"),
+        ("", "session"),
+    ],
 )
 def test_any_name_can_be_given_at_a_flush(
     transports: list[ScriptedTransport], given: Any, series: str
