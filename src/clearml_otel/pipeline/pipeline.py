@@ -305,7 +305,7 @@ class Pipeline:
         return max(0.05, min(wanted, self._assembler.next_due() - now))
 
     def _settle(self, assembler: Assembler) -> None:
-        late = assembler.counts.late_spans
+        late = assembler.late_spans
         for each in assembler.due():
             telemetry.settled(each.reason)
             self._news = True
