@@ -19,9 +19,11 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from clearml_otel.pipeline import spool as spool_module
 from clearml_otel.pipeline import spool_folder
+from clearml_otel.pipeline.destination import destination_of
 from clearml_otel.pipeline.span_codec import decode, encode
 from clearml_otel.pipeline.spool import FULL, OLD, Spool
 from clearml_otel.pipeline.stream import Stream
+from clearml_otel.settings import Settings
 from clearml_otel.spans import SpanDecodeError, SpanEvent, SpanLink, from_readable_span
 from support.run_records import call
 from support.traced import memory_provider
@@ -297,8 +299,8 @@ def test_nothing_of_the_credentials_is_in_a_spool(
 
     monkeypatch.setenv("CLEARML_API_SECRET_KEY", "very-secret")
     monkeypatch.setenv("CLEARML_API_ACCESS_KEY", "rather-secret")
-    monkeypatch.setenv("CLEARML_OFFLINE_MODE", "1")
-    processor = ClearMLSpanProcessor(task_name="a task")
+    monkeypatch.setenv("CLEARML_API_HOST", "http://me:secret@127.0.0.1:1/api")
+    processor = ClearMLSpanProcessor(task_name="a task", shutdown_timeout_s=0.0)
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(processor)
     provider.get_tracer("t").start_span("s").end()
@@ -307,8 +309,27 @@ def test_nothing_of_the_credentials_is_in_a_spool(
     held = b"".join(each.read_bytes() for each in own_spool.iterdir())
     assert json.dumps("a task").encode() in held or b"a task" in held
     assert b"secret" not in held
+    assert b"http://127.0.0.1:1/api" in held
     assert path.exists()
     provider.shutdown()
+
+
+def test_spans_are_kept_where_there_is_no_home(
+    own_spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_home(_: int) -> None:
+        raise KeyError("uid not found")
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("CLEARML_API_HOST", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", no_home)
+    spool = new(own_spool)
+    stream = Stream(spool, lambda: {"destination": destination_of(Settings())})
+    stream.add(call("q", 1), 100)
+    stream.write()
+    assert [record.name for record in stream.records(0)] == ["Echo"]
+    stream.close()
+    spool.close()
 
 
 def test_what_a_full_disk_does_not_let_go_of_is_not_left_to_the_next_process(
