@@ -12,6 +12,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -257,6 +258,28 @@ def test_the_folder_for_temporary_files_is_second(
     assert spool.path.parent == spool.folders[1]
     assert bodies(spool) == [b"body"]
     spool.close()
+
+
+def test_a_folder_or_link_that_somebody_else_made_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the folder for temporary files, where anybody may make one of our name."""
+    ours = tmp_path / "ours"
+    ours.mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(ours)
+    spool_folder.make_folder(link)
+    stranger = SimpleNamespace(st_uid=os.getuid() + 1, st_mode=0o40700)
+    monkeypatch.setattr(Path, "lstat", lambda _: stranger)
+    with pytest.raises(OSError, match="belongs to another user"):
+        spool_folder.make_folder(link)
+
+
+def test_without_a_home_there_is_no_folder_below_the_current_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(spool_folder, "user_state_path", lambda *_, **__: Path("~/.local/state"))
+    assert [each.is_absolute() for each in spool_folder.candidates("")] == [True]
 
 
 def test_a_full_disk_is_bridged_in_memory(
