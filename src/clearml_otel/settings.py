@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import urlsplit
 
-from clearml_otel.capture import ALLOWED, is_mode
+from clearml_otel.capture import ALLOWED, capture_from, is_mode
 from clearml_otel.diagnostics import report
 from clearml_otel.readability import ENGINE, ENGINES
 
@@ -170,6 +170,11 @@ class Settings:
             text = f"clearml-otel: {_with_source(name, message, keywords)}; {used}"
             report(f"settings.{name}", text, level=logging.ERROR)
         return settings
+
+    @property
+    def keeps_content(self) -> bool:
+        """Whether prompts, answers and texts that may quote them are kept anywhere."""
+        return bool(capture_from(self.capture_content, os.environ))
 
     def as_text(self) -> str:
         """The settings one a line, for the task's configuration."""

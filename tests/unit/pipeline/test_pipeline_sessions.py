@@ -466,6 +466,29 @@ def test_a_program_that_fails_marks_its_task_failed(monkeypatch: pytest.MonkeyPa
     assert transport.closed == [("failed", "ValueError: boom")]
 
 
+class Textless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("error", "settings", "message"),
+    [
+        (Textless(), {}, "Textless: <unprintable Textless>"),
+        (ValueError("bad prompt: my secret"), {"capture_content": False}, "ValueError"),
+    ],
+)
+def test_what_a_failure_says_is_safe_to_keep(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, settings: dict[str, Any], message: str
+) -> None:
+    monkeypatch.setattr(sys, "last_value", error, raising=False)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    pipeline = new(**settings)
+    add(pipeline, call("a", 1))
+    pipeline.close()
+    assert published(pipeline).closed == [("failed", message)]
+
+
 def test_a_status_of_the_applications_own_stands() -> None:
     pipeline = new()
     add(pipeline, call("a", 1))
