@@ -466,7 +466,7 @@ def test_a_program_that_fails_marks_its_task_failed(monkeypatch: pytest.MonkeyPa
     assert transport.closed == [("failed", "ValueError: boom")]
 
 
-class Textless(Exception):
+class TextlessError(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no text")
 
@@ -474,7 +474,7 @@ class Textless(Exception):
 @pytest.mark.parametrize(
     ("error", "settings", "message"),
     [
-        (Textless(), {}, "Textless: <unprintable Textless>"),
+        (TextlessError(), {}, "TextlessError: <unprintable TextlessError>"),
         (ValueError("bad prompt: my secret"), {"capture_content": False}, "ValueError"),
     ],
 )
