@@ -33,13 +33,12 @@ from clearml_otel.pipeline.delivery import perform
 from clearml_otel.pipeline.destination import destination_of, transport_to_resume
 from clearml_otel.pipeline.named_parts import model_of
 from clearml_otel.pipeline.publisher import SessionPublisher
-from clearml_otel.pipeline.span_codec import decoded
-from clearml_otel.pipeline.spool import OLD, UNREADABLE, report_loss
-from clearml_otel.pipeline.spool_file import Label, SpoolFile, SpoolVersionError
+from clearml_otel.pipeline.spool import OLD, report_loss
+from clearml_otel.pipeline.spool_file import SpoolFile, SpoolVersionError
+from clearml_otel.pipeline.stored_parts import StoredParts
 from clearml_otel.pipeline.tasks import MAIN, Tasks
 from clearml_otel.pipeline.telemetry import telemetry
 from clearml_otel.settings import Settings
-from clearml_otel.spans import SpanDecodeError, SpanRecord
 
 _DIED: Final = "its process ended before it could close this task; another one published its spans"
 
@@ -282,45 +281,11 @@ def _paths(folders: Iterable[Path]) -> Iterator[Path]:
 # -- one stream ------------------------------------------------------------------------------
 
 
-class _StoredParts:
-    """The parts of a stream that a dead process left."""
-
-    def __init__(self, file: SpoolFile, stream: str, damage: list[sqlite3.Error]) -> None:
-        self._file = file
-        self._stream = stream
-        self._damage = damage
-
-    def records(self, part: int) -> Iterator[SpanRecord]:
-        """The spans of a part; a damaged batch is counted and named."""
-
-        def on_damage(spans: int, error: SpanDecodeError) -> None:
-            report("orphans.unreadable", f"LOST: {spans} spans are damaged: {error}")
-            self._file.add_loss(self._stream, part, UNREADABLE, spans)
-
-        try:
-            yield from decoded(self._file.bodies(self._stream, part), on_damage)
-        except sqlite3.Error as error:
-            self._damage.append(error)
-            report("orphans.damaged", f"LOST: a part of a spool cannot be read: {error}")
-
-    def losses(self, part: int) -> Mapping[str, int]:
-        """Lost spans of a part by reason."""
-        return self._file.losses(self._stream, part)
-
-    def set_label(self, label: Label) -> None:
-        """Keep the name that a session is published under."""
-        self._file.set_label(self._stream, label)
-
-    def drop(self, part: int) -> None:
-        """ClearML has the part."""
-        self._file.drop_part(self._stream, part)
-
-
 def _deliver_stream(
     file: SpoolFile, left: Left, damage: list[sqlite3.Error], deadline: float
 ) -> Delivered:
     """Publish a stream in this thread."""
-    parts = _StoredParts(file, left.stream, damage)
+    parts = StoredParts(file, left.stream, damage)
     try:
         with suppress_instrumentation(), until(lambda: deadline):
             tasks = _tasks_to_resume(file, left)
@@ -372,7 +337,7 @@ def _tasks_to_resume(file: SpoolFile, left: Left) -> Tasks:
 def _publish(
     file: SpoolFile,
     left: Left,
-    parts: _StoredParts,
+    parts: StoredParts,
     tasks: Tasks,
 ) -> list[str]:
     """Publish the parts; gives what ClearML refuses for good."""

@@ -57,14 +57,11 @@ def read_otlp_json_lines(
     """
     try:
         with _opened(path) as file:
-            for number, line in enumerate(file, 1):
-                text = line.strip()
-                if not text:
+            for number, line in enumerate(_lines(file), 1):
+                if not line.strip():
                     continue
-                # the start of a document that somebody has indented
-                body = text + file.read() if number == 1 and text == b"{" else text
                 try:
-                    yield from _spans_of(body)
+                    yield from _spans_of(line)
                 except SpanDecodeError as error:
                     fault = SpanDecodeError(f"{path}, line {number}: {error}")
                     if on_error is None:
@@ -79,6 +76,22 @@ def _opened(path: Path) -> BinaryIO:
     with path.open("rb") as file:
         packed = file.peek(2)[:2] == _GZIP
     return cast("BinaryIO", gzip.open(path) if packed else path.open("rb"))
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines; a document that somebody has indented is one."""
+    first = file.readline()
+    if first.strip() != b"{":
+        yield first
+        yield from file
+        return
+    whole = first + file.read()
+    try:
+        json.loads(whole)
+    except (ValueError, RecursionError):
+        yield from whole.splitlines()
+    else:
+        yield whole
 
 
 def _spans_of(body: bytes) -> list[SpanRecord]:
