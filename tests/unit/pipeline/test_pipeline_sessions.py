@@ -369,6 +369,20 @@ def test_the_task_is_described_once() -> None:
     assert "task_name = 'a task'" in transport.configuration["clearml-otel"]
 
 
+def test_a_task_in_the_place_of_one_that_was_deleted_is_described_too() -> None:
+    pipeline = new()
+    add(pipeline, call("a", 1))
+    pipeline.end_sessions("one")
+    transport = published(pipeline)
+    transport._task_id = "another"
+    add(pipeline, call("b", 3))
+    pipeline.end_sessions("two")
+    published(pipeline)
+    assert transport.calls.count("set_code") == 2
+    (known,) = pipeline._spool._infos.values()
+    assert known["tasks"][""]["task_id"] == "another"
+
+
 # -- trouble -----------------------------------------------------------------------------
 
 
