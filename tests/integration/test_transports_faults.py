@@ -14,6 +14,7 @@ import pytest
 from clearml_otel.clearml.server import ServerTransport
 from clearml_otel.clearml.transport import Artifact, TaskSpec, TransportError
 from support.clearml_double import ClearMLDouble
+from support.clearml_double.http_server import HttpRequest, LoopbackServer, Reply
 from support.transport_calls import ARTIFACTS, ROWS, SPEC, TABLE, some_events
 
 TESTS = Path(__file__).parents[1]
@@ -188,6 +189,24 @@ def test_a_wrong_port_is_a_clear_line(
     assert "CLEARML_API_HOST" in message
     assert ("speaks no TLS" in message) is (kind == "tls")
     assert ("not 8080 or 8081" in message) is (kind != "tls")
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_server_that_sends_requests_elsewhere_is_a_clear_line(
+    double: ClearMLDouble, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """The body of a request, or its credentials, would be lost on the way."""
+
+    def elsewhere(request: HttpRequest) -> Reply:
+        return Reply(status, b"", headers={"Location": double.api_url + request.path})
+
+    server = LoopbackServer(elsewhere)
+    monkeypatch.setenv("CLEARML_API_HOST", server.url)
+    error = error_of(double, new_transport())
+    server.stop()
+    assert f"sends requests on to {double.api_url.removeprefix('http://')}" in str(error)
+    assert "set CLEARML_API_HOST" in str(error)
+    assert error.transient
 
 
 def test_a_configuration_file_is_read_when_it_is_needed(
