@@ -10,6 +10,7 @@ import threading
 import uuid
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -501,6 +502,7 @@ def test_a_failing_clearml_does_not_disturb_the_other_backend(
 @pytest.mark.parametrize("processor", [BatchSpanProcessor, SimpleSpanProcessor])
 def test_an_exporter_on_the_global_provider_counts_what_it_is_not_given(
     transports: list[ScriptedTransport],
+    own_spool: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     processor: Any,
@@ -523,3 +525,9 @@ def test_an_exporter_on_the_global_provider_counts_what_it_is_not_given(
     lost = "3 spans lost: dropped by the span processor, its queue was full\n"
     assert transports[0].configuration["Lost spans - session"] == lost
     assert "LOST: 3 spans" in caplog.text
+    caplog.clear()
+    # after the end nothing is dropped, and nothing written down
+    tracer.start_span("after").end()
+    exporter.shutdown()
+    assert "LOST" not in caplog.text
+    assert not own_spool.exists() or list(own_spool.iterdir()) == []
