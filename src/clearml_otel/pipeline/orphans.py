@@ -344,9 +344,10 @@ def _publish(
     settings = left.settings
     publisher = SessionPublisher(settings, parts, tasks, str(left.info.get("suffix") or ""))
     refused: list[str] = []
+    publisher.take(file.labels(left.stream))
     for part in file.parts(left.stream):
         named = file.named_part(left.stream, part)
-        publisher.restore(file.labels(left.stream), part)
+        publisher.restore(file.labels(left.stream, part))
         job = publisher.job(
             f"what another process left ({settings.task_name})",
             part,

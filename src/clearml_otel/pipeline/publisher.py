@@ -122,20 +122,22 @@ class SessionPublisher:
             Visuals(settings.visualize_model, settings.visualize_max_words) if visualize else None
         )
 
-    def restore(self, labels: Iterable[Label], part: int) -> None:
-        """Take over from another process that published some of it.
+    def take(self, labels: Iterable[Label]) -> None:
+        """These names were given by another process that published some of it."""
+        for label in labels:
+            task, *_ = json.loads(label.key)
+            self._labels_in(task).take(label.label)
+
+    def restore(self, labels: Iterable[Label]) -> None:
+        """Go on with the sessions of the part that is published next.
 
         Args:
-            labels: the names that were given.
-            part: the part that is published next.
+            labels: the names that another process gave to them.
         """
         self._open.clear()
         for label in labels:
             task, *key = json.loads(label.key)
-            self._labels_in(task).take(label.label)
-            if label.part == part:
-                session = _Session(task, label.label, label.console)
-                self._open[task, SessionKey(*key)] = session
+            self._open[task, SessionKey(*key)] = _Session(task, label.label, label.console)
 
     def job(
         self,

@@ -96,6 +96,9 @@ class Spool:
         try:
             yield from file.bodies(stream, part)
         except sqlite3.Error as error:
+            if file not in self._files():
+                # it was closed meanwhile, and the next process reads it
+                return
             report(
                 "spool.damaged",
                 f"LOST: a part of the spool {file.path} cannot be read: {error}",

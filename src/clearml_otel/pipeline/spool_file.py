@@ -227,12 +227,14 @@ class SpoolFile:
                 (stream, label.part, label.key, label.label, label.console),
             )
 
-    def labels(self, stream: str) -> list[Label]:
-        """The names that sessions of a stream were published under."""
+    def labels(self, stream: str, part: int | None = None) -> list[Label]:
+        """The names that sessions of a stream, or of one part, were published under."""
+        only = "" if part is None else " AND part = ?"
         with guard.calls:
             rows = self._database.execute(
-                "SELECT part, key, label, console FROM label WHERE stream = ? ORDER BY rowid",
-                (stream,),
+                "SELECT part, key, label, console FROM label"  # noqa: S608 - our own words
+                f" WHERE stream = ?{only} ORDER BY rowid",
+                (stream,) if part is None else (stream, part),
             ).fetchall()
         return [Label(*row) for row in rows]
 

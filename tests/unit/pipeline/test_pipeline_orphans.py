@@ -19,6 +19,7 @@ from clearml_otel.pipeline import orphans, spool_folder
 from clearml_otel.pipeline.orphans import Delivered
 from clearml_otel.pipeline.pipeline import Pipeline
 from clearml_otel.pipeline.process_spools import spools
+from clearml_otel.pipeline.spool_file import Label, SpoolFile
 from clearml_otel.settings import Settings
 from support.run_records import call
 from support.scripted_transport import ScriptedTransport, down, refused
@@ -266,6 +267,31 @@ def test_a_process_that_goes_on_delivers_what_its_closed_pipelines_left(
     # the other's own spans are its own business
     assert [left.spans for left in orphans.waiting([own_spool])] == [1]
     other.close()
+
+
+def test_names_stay_apart_over_many_parts(
+    own_spool: Path, next_one: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is looked up once a part, however many there are: a service may flush every request."""
+    pipeline = pipeline_on(ScriptedTransport(down), charts=False)
+    for number in range(50):
+        pipeline.add(call(f"q{number}", 1))
+        pipeline.end_sessions("mine")
+    pipeline.close()
+    read: list[int] = []
+    labels = SpoolFile.labels
+
+    def counted(file: SpoolFile, stream: str, part: int | None = None) -> list[Label]:
+        found = labels(file, stream, part)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(SpoolFile, "labels", counted)
+    (delivered,) = deliver(own_spool)
+    assert delivered.problem == ""
+    assert sum(read) < 100
+    assert prompts(next_one, "mine") == ["q0"]
+    assert prompts(next_one, "mine (50)") == ["q49"]
 
 
 # -- damage ------------------------------------------------------------------------------

@@ -307,6 +307,26 @@ def test_a_full_disk_is_bridged_in_memory(
     assert len(spool_folder.spools(tmp_path)) == 1
 
 
+def test_a_spool_that_is_closed_while_it_is_read_has_lost_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As by a program that ends while its tables are being made."""
+    spool = new(tmp_path)
+    spool.set_stream("s", {})
+    for number in range(3):
+        spool.append("s", 0, b"%d" % number, 1)
+    found = spool.bodies("s", 0)
+    assert next(found) == (1, b"0")
+    with caplog.at_level(logging.WARNING, "clearml_otel"):
+        spool.close()
+        assert list(found) == []
+    assert caplog.text == ""
+    (path,) = spool_folder.spools(tmp_path)
+    file = spool_module.SpoolFile(path)
+    assert [body for _, body in file.bodies("s", 0)] == [b"0", b"1", b"2"]
+    file.close()
+
+
 def test_off_means_no_file(tmp_path: Path) -> None:
     spool = new(tmp_path, on_disk=False)
     spool.append("s", 0, b"body", 1)
