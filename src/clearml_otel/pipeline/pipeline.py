@@ -343,6 +343,8 @@ class Pipeline:
             self._closed = True
         lifecycle.unregister(self)
         worker.remove(self)
+        # spans of threads that were on their way in
+        self.end_sessions(reason="shutdown")
         if status is None:
             status, message = _status_at_exit(self.settings)
         if self._publisher.visuals is not None:

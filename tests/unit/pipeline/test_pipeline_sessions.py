@@ -510,6 +510,24 @@ def test_a_status_of_the_applications_own_stands() -> None:
     assert published(pipeline).closed == [("stopped", "by hand")]
 
 
+def test_a_span_that_was_on_its_way_in_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread had looked whether the pipeline is closed, and went on after the last part."""
+    pipeline = new()
+    add(pipeline, call("a", 1))
+    ended = pipeline.end_sessions
+
+    def end_sessions(**keywords: Any) -> None:
+        ended(**keywords)
+        monkeypatch.undo()
+        pipeline._stream.add(call("b", 3), 1_000)
+
+    monkeypatch.setattr(pipeline, "end_sessions", end_sessions)
+    pipeline.close()
+    transport = published(pipeline)
+    assert prompts(transport, "session") == ["a"]
+    assert prompts(transport, "session (2)") == ["b"]
+
+
 def test_a_span_that_comes_too_late_is_told(caplog: pytest.LogCaptureFixture) -> None:
     pipeline = new()
     pipeline.close()
