@@ -327,6 +327,18 @@ def test_a_spool_that_is_closed_while_it_is_read_has_lost_nothing(
     file.close()
 
 
+def test_streams_that_are_done_leave_nothing_in_memory(tmp_path: Path) -> None:
+    """A service may make a handler for each request."""
+    spool = new(tmp_path)
+    for name in ("a", "b"):
+        spool.set_stream(name, {})
+        spool.append(name, 0, b"x", 1)
+        spool.drop_stream(name)
+    assert (spool._finished, spool._infos) == (set(), {})
+    spool.close()
+    assert spool_folder.spools(tmp_path) == []
+
+
 def test_off_means_no_file(tmp_path: Path) -> None:
     spool = new(tmp_path, on_disk=False)
     spool.append("s", 0, b"body", 1)
