@@ -6,9 +6,11 @@ many. A second processor on the same provider sees them all.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
@@ -26,10 +28,18 @@ class EndedSpans(SpanProcessor):
     """The ids of sampled spans that have ended and were not exported (yet)."""
 
     def __init__(self) -> None:
+        self._begin()
+        _counting.add(self)
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._pending: dict[tuple[int, int], None] = {}
         self._early: dict[tuple[int, int], None] = {}
         self._lost = 0
+
+    def after_fork(self) -> None:
+        """In a forked child: what is in a queue is the parent's, who may have held the lock."""
+        self._begin()
 
     def on_end(self, span: ReadableSpan) -> None:
         """Expect the span at the exporter."""
@@ -94,3 +104,15 @@ def exports_to(provider: object, exporter: SpanExporter) -> bool:
         for holder in (processor, getattr(processor, "_batch_processor", None))
         for attribute in ("span_exporter", "_exporter")
     )
+
+
+_counting: Final[WeakSet[EndedSpans]] = WeakSet()
+
+
+def _after_fork() -> None:
+    for each in _counting:
+        each.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

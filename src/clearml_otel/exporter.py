@@ -130,7 +130,9 @@ class ClearMLSpanExporter(SpanExporter):
         return SpanExportResult.SUCCESS
 
     def shutdown(self) -> None:
-        """Publish everything and complete the task."""
+        """Publish everything and complete the task; harmless when repeated."""
+        if self._tracker.closed:
+            return
         if self._ended is not None and (lost := self._ended.take_lost()):
             self._tracker.spans_lost(lost, "dropped by the span processor, its queue was full")
         self._tracker.close()

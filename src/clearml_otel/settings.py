@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import urlsplit
 
-from clearml_otel.capture import ALLOWED, is_mode
+from clearml_otel.capture import ALLOWED, capture_from, is_mode
 from clearml_otel.diagnostics import report
 from clearml_otel.readability import ENGINE, ENGINES
 
@@ -34,6 +34,7 @@ _SHORTEST_NAME: Final = 3
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
 _LARGEST_TIMEOUT_S: Final = 3_600.0
+_LARGEST_COUNT: Final = 1_000_000_000
 
 Problem: TypeAlias = "tuple[str, str]"
 
@@ -170,6 +171,11 @@ class Settings:
             report(f"settings.{name}", text, level=logging.ERROR)
         return settings
 
+    @property
+    def keeps_content(self) -> bool:
+        """Whether prompts, answers and texts that may quote them are kept anywhere."""
+        return bool(capture_from(self.capture_content, os.environ))
+
     def as_text(self) -> str:
         """The settings one a line, for the task's configuration."""
         return "\n".join(f"{item.name} = {getattr(self, item.name)!r}" for item in fields(self))
@@ -236,9 +242,9 @@ def _checked(settings: Settings, problems: list[Problem]) -> Settings:
         repaired["trace_url"] = ""
     for name in ("spool_folder", "offline_folder"):
         folder: str = getattr(settings, name)
-        if folder and Path(folder).exists() and not Path(folder).is_dir():
-            problems.append((name, f"{name}={folder!r} is a file; name a folder"))
-            repaired[name] = ""
+        if folder:
+            repaired[name], wrong = _whole_path(folder)
+            problems += [(name, f"{name}={folder!r} {wrong}")] if wrong else []
     for name in ("project_name", "task_name"):
         value: str = getattr(settings, name)
         if name == "task_name" and not value:
@@ -250,6 +256,21 @@ def _checked(settings: Settings, problems: list[Problem]) -> Settings:
             problems.append((name, f"{name}={value!r} is {least}; {advice}"))
             repaired[name] = longer
     return replace(settings, **repaired)
+
+
+def _whole_path(folder: str) -> tuple[str, str]:
+    """A folder that stays where it is when the program changes its own, and what is wrong with it.
+
+    Variables of containers and services come from no shell, which would have put in the home.
+    """
+    try:
+        path = os.path.abspath(os.path.expanduser(folder))
+        in_the_way = os.path.exists(path) and not os.path.isdir(path)
+    except (OSError, ValueError) as error:
+        return "", f"cannot be used: {error}"
+    if "\0" in folder:
+        return "", "cannot be used: it has a null character in it"
+    return ("", "is a file; name a folder") if in_the_way else (path, "")
 
 
 def _wrong_trace_url(template: str) -> str:
@@ -301,6 +322,8 @@ def _count(value: object) -> int:
     number = int(str(value))
     if number < 1:
         raise ValueError("is less than 1")
+    if number > _LARGEST_COUNT:
+        raise ValueError(f"is more than {_LARGEST_COUNT}")
     return number
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as otel_context
 
 from clearml_otel import attributes as names
+from clearml_otel.clearml.encoding import cell
 from clearml_otel.clearml.transport import ModelUpload, Status
 from clearml_otel.diagnostics import report
 from clearml_otel.pipeline.console import tables_text
@@ -90,7 +91,8 @@ class Tracker:
         Args:
             name: the series of the session's tables; also ``session.id`` on the spans.
         """
-        token = otel_context.attach(otel_context.set_value(SESSION_CONTEXT_KEY, name))
+        value = otel_context.set_value(SESSION_CONTEXT_KEY, _as_text(name))
+        token = otel_context.attach(value)
         try:
             yield
         finally:
@@ -117,6 +119,8 @@ class Tracker:
                 "make a new handler or tracker for further runs",
             )
             return
+        # an application may use ids of a type of its own, and the spool keeps text
+        name = None if name is None else _as_text(name)
         model = self._model(name, langchain_asset) if langchain_asset is not None else None
         self._follow(self._print_flush)
         self._pipeline.end_sessions(name, model)
@@ -257,6 +261,10 @@ class Tracker:
         return ModelUpload(
             model, f"{model}.json", file.data, "LangChain", f"LangChain {file.class_name}"
         )
+
+
+def _as_text(name: object) -> str:
+    return str(cell(name))
 
 
 @contextmanager

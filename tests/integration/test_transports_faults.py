@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clearml_otel.clearml.server import ServerTransport
-from clearml_otel.clearml.transport import TaskSpec, TransportError
+from clearml_otel.clearml.transport import Artifact, TaskSpec, TransportError
 from support.clearml_double import ClearMLDouble
+from support.clearml_double.http_server import HttpRequest, LoopbackServer, Reply
 from support.transport_calls import ARTIFACTS, ROWS, SPEC, TABLE, some_events
 
 TESTS = Path(__file__).parents[1]
@@ -190,6 +191,24 @@ def test_a_wrong_port_is_a_clear_line(
     assert ("not 8080 or 8081" in message) is (kind != "tls")
 
 
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_server_that_sends_requests_elsewhere_is_a_clear_line(
+    double: ClearMLDouble, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """The body of a request, or its credentials, would be lost on the way."""
+
+    def elsewhere(request: HttpRequest) -> Reply:
+        return Reply(status, b"", headers={"Location": double.api_url + request.path})
+
+    server = LoopbackServer(elsewhere)
+    monkeypatch.setenv("CLEARML_API_HOST", server.url)
+    error = error_of(double, new_transport())
+    server.stop()
+    assert f"sends requests on to {double.api_url.removeprefix('http://')}" in str(error)
+    assert "set CLEARML_API_HOST" in str(error)
+    assert error.transient
+
+
 def test_a_configuration_file_is_read_when_it_is_needed(
     double: ClearMLDouble, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -231,14 +250,44 @@ def test_names_that_are_too_short_are_a_clear_line(
     assert double.tasks == {}
 
 
-def test_a_task_that_was_deleted_is_a_clear_line(double: ClearMLDouble) -> None:
-    transport = new_transport()
-    task_id = transport.open()
+def delete(transport: ServerTransport, task_id: str) -> None:
     with transport._server.in_use() as api:
         api.call("tasks.delete", task=task_id, force=True)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda transport: transport.send(some_events()),
+        lambda transport: transport.upload_artifact(Artifact("a", "a.csv", b"x", "text/csv")),
+        lambda transport: transport.set_configuration("a", "text"),
+    ],
+    ids=["events", "artifact", "configuration"],
+)
+def test_a_task_that_was_deleted_is_a_clear_line_and_made_anew(
+    double: ClearMLDouble, write: Callable[[ServerTransport], None]
+) -> None:
+    """A service that runs for months outlives the tasks that somebody cleans up."""
+    transport = new_transport()
+    task_id = transport.open()
+    delete(transport, task_id)
+    with pytest.raises(TransportError, match=f"{task_id} was deleted") as caught:
+        write(transport)
+    assert caught.value.transient
+    write(transport)
+    assert list(double.tasks) == [transport.task_id]
+    assert transport.task_id != task_id
+
+
+def test_an_applications_own_task_that_was_deleted_is_not_made_anew(double: ClearMLDouble) -> None:
+    task_id = new_transport().open()
+    transport = ServerTransport(SPEC, attach_task_id=task_id, timeouts=PATIENT)
+    transport.open()
+    delete(transport, task_id)
     error = error_of(double, transport)
     assert task_id in str(error)
     assert not error.transient
+    assert double.tasks == {}
 
 
 POSTING = """

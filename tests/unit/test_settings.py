@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,8 @@ BAD: list[tuple[str, object, str]] = [
     ("max_buffered_spans", 0, "less than 1"),
     ("max_buffered_spans", "many", "many"),
     ("max_buffered_spans", 1.5, "1.5"),
+    ("spool_max_age_h", 10**400, "is more than"),
+    ("spool_folder", "nul\0", "null character"),
     ("no_such_setting", 1, "the settings are capture_content"),
 ]
 
@@ -284,6 +287,18 @@ def test_task_types_are_clearmls() -> None:
     from clearml import Task
 
     assert set(TASK_TYPES) == {item.value for item in Task.TaskTypes}
+
+
+@pytest.mark.parametrize("name", ["spool_folder", "offline_folder"])
+def test_a_folder_stays_where_it_is(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    given = {"a folder": "a folder", "~/spool": "home/spool", "../x": "../x"}
+    for folder, wanted in given.items():
+        found = getattr(Settings.load(**{name: folder}), name)
+        assert found == os.path.abspath(tmp_path / wanted)
 
 
 @pytest.mark.parametrize("name", ["spool_folder", "offline_folder"])

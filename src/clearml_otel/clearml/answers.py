@@ -14,6 +14,8 @@ from clearml_otel.clearml.transport import UNAUTHORIZED, TransportError
 CREDENTIALS = "CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY"
 
 _BUSY = {429, 502, 503, 504}
+_WITHOUT_BODY = {301, 302, 303}
+"""Redirections after which a request is sent on without what it said."""
 _LONGEST_RETRY_AFTER_S = 3_600.0
 
 
@@ -77,6 +79,23 @@ def check_upload(url: str, response: Any) -> None:
             f"{host} did not store a file (answer {status}); check that CLEARML_FILES_HOST is "
             "ClearML's files server (port 8081)",
             transient=status == 200,
+        )
+
+
+def check_redirects(response: Any) -> None:
+    """Raise for an answer from where a request was sent on to and did not arrive whole.
+
+    Its body is left out, and to another server the credentials are too.
+    """
+    history: list[Any] = list(response.history)
+    lost_body = any(each.status_code in _WITHOUT_BODY for each in history)
+    if lost_body or (history and response.status_code in {401, 403}):
+        raise TransportError(
+            f"{host_name(history[0].url)} sends requests on to {host_name(response.url)}, where "
+            "they do not arrive whole; set CLEARML_API_HOST and CLEARML_FILES_HOST to the "
+            "addresses that answer by themselves (https:// rather than http://?), or log in to "
+            "the network",
+            transient=True,
         )
 
 

@@ -15,6 +15,7 @@ import requests
 
 from clearml_otel.clearml.answers import (
     check_answer,
+    check_redirects,
     check_upload,
     host_name,
     is_busy,
@@ -112,6 +113,7 @@ class BoundedSession(_Session):
                 if final or not lost or not again:
                     raise _unreachable(request["url"], error, timeouts) from error
             else:
+                check_redirects(response)
                 asked_to_wait = retry_after_s(response) > 0
                 if not is_busy(response.status_code) or asked_to_wait or not again:
                     return response

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
@@ -95,13 +96,23 @@ def imported_packages() -> str:
     imported = {name.partition(".")[0] for name in list(sys.modules)}
     names = {
         distribution
-        for module, distributions in metadata.packages_distributions().items()
+        for module, distributions in _distributions(tuple(sys.path)).items()
         if module in imported
         for distribution in distributions
     }
     listed = sorted(names - _PART_OF_PYTHON, key=str.lower)
     lines = [f"{name} == {metadata.version(name)}" for name in listed]
     return "\n".join([f"# Python {version}", "", *lines, ""])
+
+
+@lru_cache(maxsize=1)
+def _distributions(path: tuple[str, ...]) -> Mapping[str, Sequence[str]]:
+    """What is installed there, by module: a service may make a task a request, and this takes long.
+
+    Args:
+        path: ``sys.path``, where they are looked for.
+    """
+    return metadata.packages_distributions()
 
 
 def _or_else(default: Callable[[], _T], find: Callable[[], _T]) -> _T:

@@ -55,17 +55,22 @@ def media_event(media: Media, key: str, url: str) -> Event:
 
 def configuration_item(name: str, text: str) -> dict[str, Any]:
     """A configuration object of a task."""
-    return {"name": clean_text(name), "value": clean_text(text)}
+    return {"name": _key(name), "value": clean_text(text)}
 
 
 def parameter_items(section: str, values: Mapping[str, str]) -> list[dict[str, Any]]:
     """Hyper-parameters of a task."""
     return [
         {
-            "section": clean_text(section),
-            "name": clean_text(name),
+            "section": _key(section),
+            "name": _key(name),
             "value": clean_text(value),
             "type": "str",
         }
         for name, value in values.items()
     ]
+
+
+def _key(name: str) -> str:
+    """A name that the server's database takes as that of a field: it fails at a null character."""
+    return clean_text(name).replace("\0", "\ufffd")

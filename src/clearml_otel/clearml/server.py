@@ -43,8 +43,10 @@ if TYPE_CHECKING:
     from clearml_otel.clearml.code import CodeInfo
     from clearml_otel.clearml.connection import Connection
 
+_NO_SUCH_TASK = 101
 _WRONG_STATUS = 110
 _LOCKED = 131
+"""Events of a published task, or of none, are refused with it."""
 _ENDED = {"completed", "stopped", "failed", "closed"}
 
 _ENDPOINTS: dict[Status, str] = {
@@ -140,8 +142,7 @@ class ServerTransport:
 
         A repeated call, after one that failed, leaves out the batches that were confirmed before.
         """
-        with self._server.in_use() as connection:
-            task = self._opened(connection)
+        with self._writing() as (connection, task):
             for batch in batches(events):
                 digest = hashlib.sha256(json.dumps(batch).encode()).digest()
                 if digest not in self._accepted:
@@ -151,8 +152,7 @@ class ServerTransport:
 
     def upload_artifact(self, artifact: Artifact) -> None:
         """Store a file on the files server and list it with the task."""
-        with self._server.in_use() as connection:
-            task = self._opened(connection)
+        with self._writing() as (connection, task):
             name, file_name = path_part(artifact.name), path_part(artifact.file_name)
             path = f"{task.folder}/artifacts/{name}/{file_name}"
             url = connection.upload(path, artifact.data, artifact.content_type)
@@ -165,8 +165,7 @@ class ServerTransport:
 
     def upload_model(self, model: ModelUpload) -> None:
         """Store a model file, register it as a model and link it with the task."""
-        with self._server.in_use() as connection:
-            task = self._opened(connection)
+        with self._writing() as (connection, task):
             digest = hashlib.sha256(model.data).hexdigest()
             done = self._models.setdefault((model.name, digest), _UploadedModel())
             if not done.url:
@@ -189,28 +188,27 @@ class ServerTransport:
 
     def upload_media(self, media: Media) -> None:
         """Store a file on the files server and report it as a debug sample."""
-        with self._server.in_use() as connection:
-            task = self._opened(connection)
+        with self._writing() as (connection, task):
             key = media_key(media, task.folder)
             url = connection.upload(key, media.data, media.content_type)
             self._add_batch(connection, task, [media_event(media, key, url)])
 
     def set_configuration(self, name: str, text: str) -> None:
         """Set one configuration object of the task."""
-        with self._server.in_use() as connection:
+        with self._writing() as (connection, task):
             connection.call(
                 "tasks.edit_configuration",
-                task=self._opened(connection).id,
+                task=task.id,
                 configuration=[configuration_item(name, text)],
                 force=True,
             )
 
     def set_parameters(self, section: str, values: Mapping[str, str]) -> None:
         """Set hyper-parameters of the task."""
-        with self._server.in_use() as connection:
+        with self._writing() as (connection, task):
             connection.call(
                 "tasks.edit_hyper_params",
-                task=self._opened(connection).id,
+                task=task.id,
                 hyperparams=parameter_items(section, values),
                 force=True,
             )
@@ -218,8 +216,7 @@ class ServerTransport:
     def set_code(self, code: CodeInfo) -> None:
         """Set the script of the task."""
         if self._attached is None:
-            with self._server.in_use() as connection:
-                task = self._opened(connection)
+            with self._writing() as (connection, task):
                 connection.call("tasks.edit", task=task.id, script=code.as_script(), force=True)
 
     def ping(self) -> None:
@@ -247,6 +244,25 @@ class ServerTransport:
     def after_fork(self) -> None:
         """The child logs in by itself, writes to the same task, and leaves its status alone."""
         self._server.after_fork()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Generator[tuple[Connection, _Task], None, None]:
+        """A connection and the task; one of ours that somebody deleted is made anew next time."""
+        with self._server.in_use() as connection:
+            task = self._opened(connection)
+            try:
+                yield connection, task
+            except RefusedError as error:
+                if not self._is_ours or not _is_deleted(connection, task.id, error):
+                    raise
+                self._task = self._resumed = None
+                self._allow_locked = False
+                for done in (self._accepted, self._uncertain, self._models):
+                    done.clear()
+                raise TransportError(
+                    f"the ClearML task {task.id} was deleted; what comes goes to a new one",
+                    transient=True,
+                ) from error
 
     def _opened(self, connection: Connection) -> _Task:
         if self._task is None:
@@ -319,6 +335,17 @@ def _other_status_kept() -> Generator[None, None, None]:
     except RefusedError as error:
         if error.subcode != _WRONG_STATUS:
             raise
+
+
+def _is_deleted(connection: Connection, task_id: str, error: RefusedError) -> bool:
+    """Whether that is why a request was refused."""
+    if error.subcode not in {_NO_SUCH_TASK, _LOCKED}:
+        return False
+    try:
+        connection.call("tasks.get_by_id", task=task_id)
+    except RefusedError as refusal:
+        return refusal.subcode == _NO_SUCH_TASK
+    return False
 
 
 def _new_task(connection: Connection, spec: TaskSpec) -> _Task:

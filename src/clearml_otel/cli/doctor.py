@@ -137,15 +137,16 @@ def _clearml(settings: Settings, timeout_s: float) -> Iterator[Finding]:
 
 def _credentials() -> Finding:
     """Where they come from; never what they are."""
-    given = [name for name in _PAIR if os.environ.get(name, "").strip()]
-    if len(given) == len(_PAIR):
+    pair = [name for name in _PAIR if os.environ.get(name, "").strip()]
+    if len(pair) == len(_PAIR):
         return Finding("ok", f"credentials from {' and '.join(_PAIR)}")
-    if given:
-        missing = next(name for name in _PAIR if name not in given)
-        return Finding("bad", f"{given[0]} is set, but {missing} is not: set both")
+    if pair:
+        missing = next(name for name in _PAIR if name not in pair)
+        return Finding("bad", f"{pair[0]} is set, but {missing} is not: set both")
     if os.environ.get("CLEARML_AUTH_TOKEN", "").strip():
         return Finding("ok", "credentials from CLEARML_AUTH_TOKEN")
-    file = Path(os.environ.get("CLEARML_CONFIG_FILE", "").strip() or "~/clearml.conf").expanduser()
+    given = os.environ.get("CLEARML_CONFIG_FILE", "").strip() or "~/clearml.conf"
+    file = Path(os.path.expanduser(given))
     with suppress(OSError):
         if "access_key" in file.read_text("utf-8", "replace"):
             return Finding("ok", f"credentials from {file}")

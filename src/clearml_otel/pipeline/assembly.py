@@ -13,7 +13,7 @@ from __future__ import annotations
 import heapq
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
@@ -83,15 +83,6 @@ class Settled:
 
 
 @dataclass(slots=True)
-class Counts:
-    """What happened so far, for the self-telemetry."""
-
-    revisions: dict[str, int] = field(default_factory=dict[str, int])
-    late_spans: int = 0
-    abandoned_spans: int = 0
-
-
-@dataclass(slots=True)
 class _Trace:
     first: float
     last: float
@@ -143,10 +134,11 @@ class Assembler:
         self._sealed: OrderedDict[int, _Sealed] = OrderedDict()
         self._part_began = clock()
         # of traces that are settled, in the current part
-        self._abandoned: deque[OpenSpan] = deque(maxlen=_MOST_ABANDONED)
+        self._abandoned: OrderedDict[int, OpenSpan] = OrderedDict()
         self._incomplete: OrderedDict[int, str] = OrderedDict()
         self._late: OrderedDict[int, None] = OrderedDict()
-        self.counts = Counts()
+        self.late_spans = 0
+        """Spans that came after their trace was settled."""
 
     @property
     def open_traces(self) -> int:
@@ -172,7 +164,8 @@ class Assembler:
         now = self._clock()
         with self._lock:
             trace = self._traces.get(context.trace_id) or self._begin(context.trace_id, now)
-            trace.open.pop(context.span_id, None)
+            if trace.open.pop(context.span_id, None) is None:
+                self._abandoned.pop(context.span_id, None)
             # a parent that is not open is in another process, or began before us
             if (
                 parent is None
@@ -184,7 +177,7 @@ class Assembler:
                 trace.unsettled += 1
                 trace.spans += 1
                 trace.last = now
-                self.counts.late_spans += trace.late
+                self.late_spans += trace.late
             if trace.unsettled == 1 or not trace.open:
                 self._look_again(context.trace_id, trace)
 
@@ -254,7 +247,8 @@ class Assembler:
             return self._view(reason, {int(each, 16) for each in left_out})
 
     def _view(self, reason: str, left_out: Collection[int]) -> View:
-        open_spans = [each for each in self._abandoned if int(each.trace_id, 16) not in left_out]
+        abandoned = self._abandoned.values()
+        open_spans = [each for each in abandoned if int(each.trace_id, 16) not in left_out]
         incomplete = dict(self._incomplete)
         for trace_id, trace in self._traces.items():
             if trace_id not in left_out:
@@ -293,9 +287,8 @@ class Assembler:
         going = {int(each, 16) for each in carried}
         with self._lock:
             self._part_began = self._clock()
-            kept = [each for each in self._abandoned if each.trace_id in carried]
-            self._abandoned.clear()
-            self._abandoned.extend(kept)
+            kept = [each for each in self._abandoned.items() if each[1].trace_id in carried]
+            self._abandoned = OrderedDict(kept)
             self._incomplete.clear()
             for trace_id, trace in self._traces.items():
                 if trace_id not in going and trace.spans:
@@ -333,18 +326,20 @@ class Assembler:
                 _note(self._incomplete, trace_id, why)
             else:
                 self._incomplete.pop(trace_id, None)
-        self.counts.revisions[reason] = self.counts.revisions.get(reason, 0) + 1
         return Settled(trace_id, trace.revision, reason, len(trace.open))
 
     def _abandon(self, trace_id: int, trace: _Trace, now: float) -> None:
         old = [
             id_ for id_, (_, began) in trace.open.items() if began + self._times.max_span_age <= now
         ]
+        # those that are sampled
         listed = {each.span_id: each for each in self._open_spans(trace_id, trace, ABANDONED)}
         for id_ in old:
             del trace.open[id_]
-            self._abandoned.append(listed[format_span_id(id_)])
-        self.counts.abandoned_spans += len(old)
+            if (span := listed.get(format_span_id(id_))) is not None:
+                self._abandoned[id_] = span
+        while len(self._abandoned) > _MOST_ABANDONED:
+            self._abandoned.popitem(last=False)
 
     def _open_spans(self, trace_id: int, trace: _Trace, reason: str) -> list[OpenSpan]:
         return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -21,6 +22,7 @@ from clearml_otel.settings import Settings
 
 _CONNECT_S: Final = 3.0
 _LONGEST_NAME: Final = 200
+_USER: Final = re.compile("//[^/]*@")
 
 
 def transport_for(settings: Settings) -> Transport:
@@ -88,7 +90,8 @@ def destination_of(settings: Settings) -> str:
         return f"offline: {_offline_folder(settings) or default_root()}"
     host = os.environ.get("CLEARML_API_HOST", "").strip()
     file = os.environ.get("CLEARML_CONFIG_FILE", "").strip() or "~/clearml.conf"
-    return host or str(Path(file).expanduser())
+    # there may be no home, as in a container
+    return _USER.sub("//", host) or os.path.expanduser(file)
 
 
 def description(

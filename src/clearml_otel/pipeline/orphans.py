@@ -8,9 +8,11 @@ replaces itself.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import sqlite3
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -31,12 +33,12 @@ from clearml_otel.pipeline.delivery import perform
 from clearml_otel.pipeline.destination import destination_of, transport_to_resume
 from clearml_otel.pipeline.named_parts import model_of
 from clearml_otel.pipeline.publisher import SessionPublisher
-from clearml_otel.pipeline.span_codec import decoded
-from clearml_otel.pipeline.spool import UNREADABLE
-from clearml_otel.pipeline.spool_file import Label, SpoolFile, SpoolVersionError
+from clearml_otel.pipeline.spool import OLD, report_loss
+from clearml_otel.pipeline.spool_file import SpoolFile, SpoolVersionError
+from clearml_otel.pipeline.stored_parts import StoredParts
 from clearml_otel.pipeline.tasks import MAIN, Tasks
+from clearml_otel.pipeline.telemetry import telemetry
 from clearml_otel.settings import Settings
-from clearml_otel.spans import SpanDecodeError, SpanRecord
 
 _DIED: Final = "its process ended before it could close this task; another one published its spans"
 
@@ -81,18 +83,23 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What became of a stream: its task's place, or why it still waits."""
+    """What became of a stream: its task's place, or why it still waits.
+
+    ``unreachable`` says that the others would wait for the same reason.
+    """
 
     left: Left
     location: str = ""
     problem: str = ""
+    unreachable: bool = False
 
 
 def settings_of(info: Mapping[str, Any]) -> Settings:
     """The settings that a stream was made with; unknown ones are another version's."""
     known = {each.name for each in fields(Settings)}
-    given = cast("dict[str, object]", info.get("settings") or {})
-    return Settings.load_or_repair(**{k: v for k, v in given.items() if k in known})
+    given: object = info.get("settings")
+    said = cast("dict[str, object]", given) if isinstance(given, dict) else {}
+    return Settings.load_or_repair(**{k: v for k, v in said.items() if k in known})
 
 
 def waiting(folders: Iterable[Path]) -> list[Left]:
@@ -154,6 +161,39 @@ def deliver(
             ownership.release()
 
 
+def drop_old(folders: Iterable[Path], own: Iterable[Path] = ()) -> None:
+    """Delete what nobody has taken for longer than its process would have kept it.
+
+    Args:
+        folders: where the spools of dead processes are.
+        own: spools of this very process, which keeps to its caps by itself.
+    """
+    mine = set(own)
+    for path in _paths(folders):
+        with contextlib.suppress(OSError, sqlite3.Error, SpoolVersionError):
+            if path not in mine and (ownership := spool_folder.own(path)) is not None:
+                try:
+                    _drop_old_streams(path)
+                finally:
+                    ownership.release()
+
+
+def _drop_old_streams(path: Path) -> None:
+    file = SpoolFile(path)
+    try:
+        for left in _left(file, in_use=False):
+            longest_s = left.settings.spool_max_age_h * 3_600.0
+            if left.stream in file.unchanged_since(time.time() - longest_s):
+                file.drop_stream(left.stream)
+                telemetry.lost(left.spans, OLD)
+                report_loss(left.spans, OLD)
+        empty = not _left(file, in_use=False)
+    finally:
+        file.close()
+    if empty:
+        spool_folder.remove(path)
+
+
 def deliver_own(path: Path, streams: Collection[str]) -> Iterator[Delivered]:
     """Publish what closed pipelines of this very process left in its spool, which stays in use.
 
@@ -198,7 +238,7 @@ def _deliver_file(
             if everything or left.is_for_us:
                 on_start(left)
                 yield _deliver_stream(file, left, damage, deadline)
-        empty = not file.streams()
+        empty = not _left(file, in_use=False)
     except sqlite3.Error as error:
         damage.append(error)
     finally:
@@ -225,9 +265,11 @@ def _set_aside(path: Path, error: object) -> None:
 def _left(file: SpoolFile, *, in_use: bool) -> list[Left]:
     assert file.path is not None
     counts = file.waiting()
+    # where the disk was full, spans may be there of which nothing else is
+    streams: dict[str, dict[str, Any]] = {**{each: {} for each in counts}, **file.streams()}
     return [
         Left(file.path, stream, info, *counts.get(stream, (0, 0, 0.0)), in_use)
-        for stream, info in file.streams().items()
+        for stream, info in streams.items()
     ]
 
 
@@ -239,45 +281,11 @@ def _paths(folders: Iterable[Path]) -> Iterator[Path]:
 # -- one stream ------------------------------------------------------------------------------
 
 
-class _StoredParts:
-    """The parts of a stream that a dead process left."""
-
-    def __init__(self, file: SpoolFile, stream: str, damage: list[sqlite3.Error]) -> None:
-        self._file = file
-        self._stream = stream
-        self._damage = damage
-
-    def records(self, part: int) -> Iterator[SpanRecord]:
-        """The spans of a part; a damaged batch is counted and named."""
-
-        def on_damage(spans: int, error: SpanDecodeError) -> None:
-            report("orphans.unreadable", f"LOST: {spans} spans are damaged: {error}")
-            self._file.add_loss(self._stream, part, UNREADABLE, spans)
-
-        try:
-            yield from decoded(self._file.bodies(self._stream, part), on_damage)
-        except sqlite3.Error as error:
-            self._damage.append(error)
-            report("orphans.damaged", f"LOST: a part of a spool cannot be read: {error}")
-
-    def losses(self, part: int) -> Mapping[str, int]:
-        """Lost spans of a part by reason."""
-        return self._file.losses(self._stream, part)
-
-    def set_label(self, label: Label) -> None:
-        """Keep the name that a session is published under."""
-        self._file.set_label(self._stream, label)
-
-    def drop(self, part: int) -> None:
-        """ClearML has the part."""
-        self._file.drop_part(self._stream, part)
-
-
 def _deliver_stream(
     file: SpoolFile, left: Left, damage: list[sqlite3.Error], deadline: float
 ) -> Delivered:
     """Publish a stream in this thread."""
-    parts = _StoredParts(file, left.stream, damage)
+    parts = StoredParts(file, left.stream, damage)
     try:
         with suppress_instrumentation(), until(lambda: deadline):
             tasks = _tasks_to_resume(file, left)
@@ -290,7 +298,11 @@ def _deliver_stream(
                 transport.close(status, str(left.info.get("message") or _DIED))
             file.drop_stream(left.stream)
     except TransportError as error:
-        return Delivered(left, problem=str(error))
+        return Delivered(left, problem=str(error), unreachable=error.transient)
+    except sqlite3.Error:
+        raise
+    except Exception as error:  # noqa: BLE001 - the other streams are not to wait for this one
+        return Delivered(left, problem=f"{type(error).__name__}: {error}")
     return Delivered(left, _location(tasks))
 
 
@@ -325,16 +337,17 @@ def _tasks_to_resume(file: SpoolFile, left: Left) -> Tasks:
 def _publish(
     file: SpoolFile,
     left: Left,
-    parts: _StoredParts,
+    parts: StoredParts,
     tasks: Tasks,
 ) -> list[str]:
     """Publish the parts; gives what ClearML refuses for good."""
     settings = left.settings
     publisher = SessionPublisher(settings, parts, tasks, str(left.info.get("suffix") or ""))
     refused: list[str] = []
+    publisher.take(file.labels(left.stream))
     for part in file.parts(left.stream):
         named = file.named_part(left.stream, part)
-        publisher.restore(file.labels(left.stream), part)
+        publisher.restore(file.labels(left.stream, part))
         job = publisher.job(
             f"what another process left ({settings.task_name})",
             part,

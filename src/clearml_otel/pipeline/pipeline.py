@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from clearml_otel import lifecycle
+from clearml_otel.clearml.encoding import cell
 from clearml_otel.clearml.transport import ModelUpload, Status, Transport
 from clearml_otel.diagnostics import report
 from clearml_otel.pipeline.assembly import FULL, Assembler, Times
@@ -305,7 +306,7 @@ class Pipeline:
         return max(0.05, min(wanted, self._assembler.next_due() - now))
 
     def _settle(self, assembler: Assembler) -> None:
-        late = assembler.counts.late_spans
+        late = assembler.late_spans
         for each in assembler.due():
             telemetry.settled(each.reason)
             self._news = True
@@ -342,8 +343,10 @@ class Pipeline:
             self._closed = True
         lifecycle.unregister(self)
         worker.remove(self)
+        # spans of threads that were on their way in
+        self.end_sessions(reason="shutdown")
         if status is None:
-            status, message = _status_at_exit()
+            status, message = _status_at_exit(self.settings)
         if self._publisher.visuals is not None:
             # half of the time is the network's
             self._publisher.visuals.stop_after(longest / 2)
@@ -384,8 +387,10 @@ class Pipeline:
         return description(self.settings, self._tasks, self._suffix, self._ending)
 
 
-def _status_at_exit() -> tuple[Status, str]:
+def _status_at_exit(settings: Settings) -> tuple[Status, str]:
     error = lifecycle.uncaught_exception()
     if error is None:
         return "completed", "closed by clearml-otel"
-    return "failed", f"{type(error).__name__}: {str(error)[:500]}"
+    kind = type(error).__name__
+    # a provider's error often quotes the prompt; one of the application's may not even have a text
+    return "failed", f"{kind}: {str(cell(error))[:500]}" if settings.keeps_content else kind

@@ -141,12 +141,15 @@ class ProcessSpools:
                     f"{each.left.spans} spans that another process left are not in ClearML yet: "
                     f"{each.problem} (they are kept and tried again)",
                 )
-                return
+                if each.unreachable:
+                    break
+                continue
             report(
                 f"orphans.delivered.{each.left.stream}",
                 f"{each.left.spans} spans that another process left are in {each.location} now",
                 level=logging.INFO,
             )
+        orphans.drop_old(list(self._folders), self._own_paths())
 
 
 spools: Final = ProcessSpools()

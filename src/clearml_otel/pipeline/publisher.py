@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
+from clearml_otel.clearml.encoding import clean_text
 from clearml_otel.clearml.transport import ModelUpload, Transport
 from clearml_otel.diagnostics import report
 from clearml_otel.pipeline.charts import Drawn, charts_step
@@ -121,20 +122,22 @@ class SessionPublisher:
             Visuals(settings.visualize_model, settings.visualize_max_words) if visualize else None
         )
 
-    def restore(self, labels: Iterable[Label], part: int) -> None:
-        """Take over from another process that published some of it.
+    def take(self, labels: Iterable[Label]) -> None:
+        """These names were given by another process that published some of it."""
+        for label in labels:
+            task, *_ = json.loads(label.key)
+            self._labels_in(task).take(label.label)
+
+    def restore(self, labels: Iterable[Label]) -> None:
+        """Go on with the sessions of the part that is published next.
 
         Args:
-            labels: the names that were given.
-            part: the part that is published next.
+            labels: the names that another process gave to them.
         """
         self._open.clear()
         for label in labels:
             task, *key = json.loads(label.key)
-            self._labels_in(task).take(label.label)
-            if label.part == part:
-                session = _Session(task, label.label, label.console)
-                self._open[task, SessionKey(*key)] = session
+            self._open[task, SessionKey(*key)] = _Session(task, label.label, label.console)
 
     def job(
         self,
@@ -323,7 +326,7 @@ class SessionPublisher:
 
     def _name(self, key: SessionKey, name: str | None) -> str:
         given = name or key.name or self._settings.session_name or DEFAULT_SESSION
-        return f"{given}{self._suffix}"
+        return clean_text(f"{given}{self._suffix}")
 
 
 @dataclass(slots=True)

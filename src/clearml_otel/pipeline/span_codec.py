@@ -34,6 +34,7 @@ VERSION: Final = 1
 _BYTES: Final = "\0bytes"
 _FIELDS: Final = 20
 _LARGEST: Final = 1_000_000_000
+_LATEST: Final = (1 << 64) - 1
 
 
 def encode(spans: Sequence[AnySpan]) -> tuple[bytes, list[str]]:
@@ -47,7 +48,7 @@ def encode(spans: Sequence[AnySpan]) -> tuple[bytes, list[str]]:
     """
     try:
         return _encoded(spans), []
-    except (ValueError, TypeError, RecursionError, OverflowError, AttributeError) as error:
+    except Exception as error:  # noqa: BLE001 - a class of the application's may do anything
         if len(spans) == 1:
             why = f"span {spans[0].name!r}: {type(error).__name__}: {error}"
             return _encoded(()), [why[:300]]
@@ -170,16 +171,21 @@ def _row(span: ReadableSpan, shared: _Shared) -> list[Any]:
         context.span_id,
         parent.span_id if parent else None,
         parent.is_remote if parent else None,
-        span.name,
-        _KINDS[id(span.kind)],
-        span.start_time or 0,
-        span.end_time,
+        _text(span.name),
+        _KINDS.get(id(span.kind), "internal"),
+        _time(span.start_time or 0),
+        None if span.end_time is None else _time(span.end_time),
         _STATUSES[id(status.status_code)],
         status.description or "",
         shared.shape(attributes),
         list(attributes.values()),
         [
-            [each.name, each.timestamp, _plain(each.attributes), each.dropped_attributes]
+            [
+                _text(each.name),
+                _time(each.timestamp),
+                _plain(each.attributes),
+                each.dropped_attributes,
+            ]
             for each in span.events
         ],
         [
@@ -223,6 +229,18 @@ def _row_of_record(span: SpanRecord, shared: _Shared) -> list[Any]:
         span.dropped_events,
         span.dropped_links,
     ]
+
+
+def _text(name: object) -> str:
+    """A name; the SDK takes whatever it is given."""
+    return name if type(name) is str else str(name)
+
+
+def _time(nanoseconds: float) -> int:
+    """A time, which the SDK does not check either: whole, and one that OTLP has room for."""
+    if type(nanoseconds) is int and 0 <= nanoseconds <= _LATEST:
+        return nanoseconds
+    return max(0, min(int(nanoseconds), _LATEST))
 
 
 def _plain(attributes: Mapping[str, Any] | None) -> dict[str, Any]:

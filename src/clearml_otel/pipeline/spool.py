@@ -96,6 +96,9 @@ class Spool:
         try:
             yield from file.bodies(stream, part)
         except sqlite3.Error as error:
+            if file not in self._files():
+                # it was closed meanwhile, and the next process reads it
+                return
             report(
                 "spool.damaged",
                 f"LOST: a part of the spool {file.path} cannot be read: {error}",
@@ -147,9 +150,9 @@ class Spool:
     def drop_stream(self, stream: str) -> None:
         """Nothing of it waits any more."""
         self._infos.pop(stream, None)
-        # on a disk that is full nothing can be deleted either
-        self._finished.add(stream)
-        self._on_both(lambda file: file.drop_stream(stream))
+        if not self._on_both(lambda file: file.drop_stream(stream)):
+            # on a disk that is full nothing can be deleted either
+            self._finished.add(stream)
 
     # -- upkeep -------------------------------------------------------------------------------
 
@@ -210,16 +213,19 @@ class Spool:
             self._attempt(file, lambda each: answers.append(question(each)))
         return answers
 
-    def _on_both(self, change: Callable[[SpoolFile], None]) -> None:
-        for file in self._files():
-            self._attempt(file, change)
+    def _on_both(self, change: Callable[[SpoolFile], None]) -> bool:
+        """Whether both did it."""
+        done = [self._attempt(file, change) for file in self._files()]
+        return all(done)
 
-    def _attempt(self, file: SpoolFile, call: Callable[[SpoolFile], None]) -> None:
+    def _attempt(self, file: SpoolFile, call: Callable[[SpoolFile], None]) -> bool:
         try:
             call(file)
         except sqlite3.Error as error:
             if file is self._disk:
                 self._disk_failed(error)
+            return False
+        return True
 
     def _try_disk(self, change: Callable[[SpoolFile], None]) -> bool:
         """Whether the disk took it; one that refused is asked again half a minute later."""

@@ -14,7 +14,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from clearml_otel.pipeline.fork_guard import guard
 
@@ -199,7 +199,7 @@ class SpoolFile:
             ).fetchone()
         if row is None:
             return NamedPart()
-        return NamedPart(row[0], None if row[1] is None else json.loads(row[1]), row[2] or b"")
+        return NamedPart(row[0], None if row[1] is None else _object(row[1]), row[2] or b"")
 
     def parts(self, stream: str) -> list[int]:
         """The parts of a stream of which something waits."""
@@ -227,12 +227,14 @@ class SpoolFile:
                 (stream, label.part, label.key, label.label, label.console),
             )
 
-    def labels(self, stream: str) -> list[Label]:
-        """The names that sessions of a stream were published under."""
+    def labels(self, stream: str, part: int | None = None) -> list[Label]:
+        """The names that sessions of a stream, or of one part, were published under."""
+        only = "" if part is None else " AND part = ?"
         with guard.calls:
             rows = self._database.execute(
-                "SELECT part, key, label, console FROM label WHERE stream = ? ORDER BY rowid",
-                (stream,),
+                "SELECT part, key, label, console FROM label"  # noqa: S608 - our own words
+                f" WHERE stream = ?{only} ORDER BY rowid",
+                (stream,) if part is None else (stream, part),
             ).fetchall()
         return [Label(*row) for row in rows]
 
@@ -250,7 +252,7 @@ class SpoolFile:
         """What is known of each stream, oldest first."""
         with guard.calls:
             rows = self._database.execute("SELECT id, info FROM stream ORDER BY created").fetchall()
-        return {stream: json.loads(info) for stream, info in rows}
+        return {stream: _object(info) for stream, info in rows}
 
     def drop_stream(self, stream: str) -> None:
         """Delete a stream with all that is left of it."""
@@ -269,6 +271,16 @@ class SpoolFile:
                 " GROUP BY stream"
             ).fetchall()
         return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+    def unchanged_since(self, moment: float) -> list[str]:
+        """The streams to which nothing was added after a time."""
+        with guard.calls:
+            rows = self._database.execute(
+                "SELECT id FROM (SELECT id, created AS at FROM stream"
+                " UNION ALL SELECT stream, added FROM batch) GROUP BY id HAVING max(at) < ?",
+                (moment,),
+            ).fetchall()
+        return [stream for (stream,) in rows]
 
     def bytes_used(self) -> int:
         """Bytes of the pages in use."""
@@ -305,6 +317,17 @@ class SpoolFile:
                     self._database.execute("ROLLBACK")
                 raise
             self._database.execute("COMMIT")
+
+
+def _object(text: str) -> dict[str, Any]:
+    """A JSON object of the database; in a damaged one anything may stand in its place."""
+    try:
+        value: object = json.loads(text)
+    except (ValueError, TypeError) as error:
+        raise sqlite3.DatabaseError(f"what was said of its spans is damaged: {error}") from error
+    if not isinstance(value, dict):
+        raise sqlite3.DatabaseError("what was said of its spans is damaged")
+    return cast("dict[str, Any]", value)
 
 
 def _connected(path: Path | None) -> sqlite3.Connection:

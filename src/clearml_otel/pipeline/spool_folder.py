@@ -30,7 +30,9 @@ def candidates(given: str) -> list[Path]:
     """
     user = os.getuid() if hasattr(os, "getuid") else "user"
     own = Path(given) if given else user_state_path("clearml-otel", appauthor=False) / "spool"
-    return [own, Path(tempfile.gettempdir()) / f"clearml-otel-{user}" / "spool"]
+    # without a home the folder of states would be one below the current one
+    folders = [own] if own.is_absolute() else []
+    return [*folders, Path(tempfile.gettempdir()) / f"clearml-otel-{user}"]
 
 
 def make_folder(folder: Path) -> None:
@@ -42,7 +44,8 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
     if hasattr(os, "getuid"):
         status = folder.stat()
-        if status.st_uid != os.getuid():
+        # in the folder for temporary files anybody may have made it, or a link to one of ours
+        if status.st_uid != os.getuid() or folder.lstat().st_uid not in {os.getuid(), 0}:
             raise SpoolFolderError(f"{folder} belongs to another user")
         if status.st_mode & 0o077:
             folder.chmod(_PRIVATE_FOLDER)

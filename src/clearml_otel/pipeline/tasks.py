@@ -42,6 +42,7 @@ class Tasks:
         self._describe = tuple(describe)
         self._on_open = on_open
         self._transports: dict[str, Transport] = {MAIN: self.main}
+        self._described: dict[str, str] = {}
         self._undescribed: dict[str, deque[Step]] = {}
 
     def reach(self) -> None:
@@ -65,8 +66,10 @@ class Tasks:
         transport = self._transports.get(name)
         if transport is None:
             transport = self._transports[name] = self._make(name)
-        transport.open()
-        if name not in self._undescribed:
+        task_id = transport.open()
+        if self._described.get(name) != task_id:
+            # the first one, or one in the place of one that was deleted
+            self._described[name] = task_id
             self._undescribed[name] = deque(self._describe)
             self._on_open()
         perform(Job("the task's description", self._undescribed[name]), transport)

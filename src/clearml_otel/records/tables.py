@@ -87,7 +87,12 @@ def _once(spans: Iterable[SpanRecord]) -> list[SpanRecord]:
         known = found.get(key)
         if known is None or _knowledge(span) > _knowledge(known):
             found[key] = span
-    return [found[key] for key in sorted(found)]
+    # by time, as they lie in memory: in an order without sense the processor would wait for it
+    return sorted(found.values(), key=_place)
+
+
+def _place(span: SpanRecord) -> tuple[int, str, str]:
+    return span.start_time_ns, span.trace_id, span.span_id
 
 
 def _knowledge(span: SpanRecord) -> tuple[int, int, str]:

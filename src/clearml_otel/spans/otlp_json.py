@@ -6,20 +6,23 @@ OpenTelemetry's own, ``opentelemetry-proto-json``.
 
 from __future__ import annotations
 
+import gzip
 import json
 import json.encoder
+import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import groupby
 from math import isfinite, isnan
 from pathlib import Path
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, BinaryIO, Final, TypeAlias, cast
 
 from opentelemetry.proto_json.common.v1.common import AnyValue
 from opentelemetry.proto_json.trace.v1.trace import TracesData
 
 from clearml_otel.spans.otlp import in_range, records_of
+from clearml_otel.spans.protobuf_json import respell
 from clearml_otel.spans.record import Attributes, AttributeValue, SpanDecodeError, SpanRecord
 
 Json: TypeAlias = dict[str, Any]
@@ -27,6 +30,8 @@ Json: TypeAlias = dict[str, Any]
 _KINDS: Final = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
 _STATUSES: Final = {"unset": 0, "ok": 1, "error": 2}
 _INT64: Final = 1 << 63
+_GZIP: Final = b"\x1f\x8b"
+_OTHER_SIGNALS: Final = frozenset({"resourceLogs", "resourceMetrics", "resourceProfiles"})
 _text: Final = json.encoder.encode_basestring_ascii
 _json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -37,8 +42,9 @@ def read_otlp_json_lines(
     """Every span of a file of OTLP JSON lines.
 
     Args:
-        path: a file with one ``{"resourceSpans": [...]}`` object a line; blank lines are passed
-            over.
+        path: a file with one ``{"resourceSpans": [...]}`` object a line, which may be packed with
+            gzip; blank lines, and lines of other signals, are passed over. One document over many
+            lines is read as well.
         on_error: called with the fault of each line that is no trace data, whereupon reading
             goes on; without it the first fault is raised.
 
@@ -50,19 +56,48 @@ def read_otlp_json_lines(
             file that cannot be read, whatever ``on_error`` is.
     """
     try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
+        with _opened(path) as file:
+            for number, line in enumerate(_lines(file), 1):
                 if not line.strip():
                     continue
                 try:
-                    yield from from_otlp_json(line)
+                    yield from _spans_of(line)
                 except SpanDecodeError as error:
                     fault = SpanDecodeError(f"{path}, line {number}: {error}")
                     if on_error is None:
                         raise fault from error
                     on_error(fault)
-    except OSError as error:
-        raise SpanDecodeError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SpanDecodeError(f"{path}: cannot be read: {why}") from error
+
+
+def _opened(path: Path) -> BinaryIO:
+    with path.open("rb") as file:
+        packed = file.peek(2)[:2] == _GZIP
+    return cast("BinaryIO", gzip.open(path) if packed else path.open("rb"))
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines; a document that somebody has indented is one."""
+    first = file.readline()
+    if first.strip() != b"{":
+        yield first
+        yield from file
+        return
+    whole = first + file.read()
+    try:
+        json.loads(whole)
+    except (ValueError, RecursionError):
+        yield from whole.splitlines()
+    else:
+        yield whole
+
+
+def _spans_of(body: bytes) -> list[SpanRecord]:
+    """The spans of a line; none where it has another signal, as a collector may mix them."""
+    fields = _document(body)
+    return [] if fields.keys() & _OTHER_SIGNALS else _records(fields)
 
 
 def from_otlp_json(body: bytes | str) -> list[SpanRecord]:
@@ -74,16 +109,31 @@ def from_otlp_json(body: bytes | str) -> list[SpanRecord]:
     Raises:
         SpanDecodeError: where it is neither.
     """
+    return _records(_document(body))
+
+
+def _document(body: bytes | str) -> Json:
     try:
         document: Any = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise SpanDecodeError(f"not JSON: {error}") from error
     if not isinstance(document, dict):
         raise SpanDecodeError("not an OTLP JSON object with resourceSpans")
-    fields = cast("Json", document)
+    return cast("Json", document)
+
+
+def _records(fields: Json) -> list[SpanRecord]:
     if fields and "resourceSpans" not in fields:
-        found = ascii(", ".join(sorted(fields)))[1:80]
+        found = ascii(", ".join(sorted(fields)))[1:-1][:80]
         raise SpanDecodeError(f"no OTLP trace data: it has {found} but no resourceSpans")
+    try:
+        return _as_specified(fields)
+    except SpanDecodeError:
+        respell(fields)
+        return _as_specified(fields)
+
+
+def _as_specified(fields: Json) -> list[SpanRecord]:
     try:
         return list(records_of(TracesData.from_dict(fields), _any_value))
     except SpanDecodeError:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from clearml_otel.clearml import code as code_module
 from clearml_otel.clearml.code import MAX_SOURCE, CodeInfo, find_code
 from clearml_otel.clearml.git import without_credentials
 
@@ -273,6 +274,15 @@ def test_ipython_in_a_terminal_is_no_notebook(notebook: Run) -> None:
     info = notebook(kernel="None")
     assert (info.entry_point, info.notebook) == ("<ipython>", False)
     assert info.diff.startswith("x = 1")
+
+
+def test_what_is_installed_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes a third of a second, and a service may make a task for each request."""
+    first = find_code(store_code=False)
+    looked: list[bool] = []
+    monkeypatch.setattr(code_module.metadata, "packages_distributions", lambda: looked.append(True))
+    assert find_code(store_code=False) == first
+    assert looked == []
 
 
 def test_packages_that_are_imported_are_listed_as_clearml_lists_them() -> None:

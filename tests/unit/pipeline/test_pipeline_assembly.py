@@ -170,9 +170,20 @@ def test_a_span_that_is_never_ended_is_given_up_and_listed() -> None:
     (listed,) = bench.assembler.view().open_spans
     assert (listed.name, listed.reason) == ("leaked", "abandoned")
     assert bench.assembler.open_traces == 0
-    assert bench.assembler.counts.abandoned_spans == 1
     leaked.end()
     assert bench.after(2.5) == [(3, "complete", 0)]
+    assert bench.assembler.view().open_spans == []
+
+
+def test_a_span_that_is_never_ended_and_not_sampled_is_given_up() -> None:
+    bench = Bench()
+    root = bench.start("root")
+    bench.start("quiet", root)
+    root.end()
+    bench.after(301)
+    assert bench.after(3_300) == [(2, "abandoned", 0)]
+    assert bench.assembler.view().open_spans == []
+    assert bench.assembler.open_traces == 0
 
 
 def test_long_spans_can_be_left_alone() -> None:
@@ -189,7 +200,7 @@ def test_a_late_span_makes_the_next_revision() -> None:
     assert bench.after(3) == [(1, "complete", 0)]
     bench.start("late", root).end()
     assert bench.after(3) == [(2, "complete", 0)]
-    assert bench.assembler.counts.late_spans == 1
+    assert bench.assembler.late_spans == 1
 
 
 def test_after_the_window_a_trace_is_said_to_be_late() -> None:
@@ -203,7 +214,7 @@ def test_after_the_window_a_trace_is_said_to_be_late() -> None:
     bench.after(601)
     bench.start("late", root).end()
     assert bench.after(3) == [(3, "complete", 0)]
-    assert bench.assembler.counts.late_spans == 2
+    assert bench.assembler.late_spans == 2
     assert bench.assembler.view().late == {format_trace_id(root.context.trace_id)}
 
 

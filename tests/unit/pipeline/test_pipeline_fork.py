@@ -127,6 +127,14 @@ from clearml_otel.pipeline.live_log import LiveLog
 live = LiveLog()
 span = TracerProvider().get_tracer("t").start_span("s")
 """
+ENDED = """
+from opentelemetry.sdk.trace import TracerProvider
+from clearml_otel.ended_spans import EndedSpans
+ended, provider = EndedSpans(), TracerProvider()
+provider.add_span_processor(ended)
+provider.get_tracer("t").start_span("the parent's").end()
+span = provider.get_tracer("t").start_span("the child's")
+"""
 CASES = {
     "diagnostics": (
         "from clearml_otel import diagnostics",
@@ -144,6 +152,11 @@ CASES = {
         "ownership.serve(Tracker(Settings(task_name='abc', offline=True)))",
     ),
     "batches": (SPANS, "handler.models.batches._lock", START),
+    "ended spans": (
+        ENDED,
+        "ended._lock",
+        "span.end(); sys.exit(1) if ended.take_lost() != 1 else 0",
+    ),
     "live log": (LIVE, "live._lock", "live.on_start(span)"),
 }
 

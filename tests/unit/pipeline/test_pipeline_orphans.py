@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import sys
 import threading
@@ -18,6 +19,7 @@ from clearml_otel.pipeline import orphans, spool_folder
 from clearml_otel.pipeline.orphans import Delivered
 from clearml_otel.pipeline.pipeline import Pipeline
 from clearml_otel.pipeline.process_spools import spools
+from clearml_otel.pipeline.spool_file import Label, SpoolFile
 from clearml_otel.settings import Settings
 from support.run_records import call
 from support.scripted_transport import ScriptedTransport, down, refused
@@ -267,17 +269,43 @@ def test_a_process_that_goes_on_delivers_what_its_closed_pipelines_left(
     other.close()
 
 
+def test_names_stay_apart_over_many_parts(
+    own_spool: Path, next_one: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is looked up once a part, however many there are: a service may flush every request."""
+    pipeline = pipeline_on(ScriptedTransport(down), charts=False)
+    for number in range(50):
+        pipeline.add(call(f"q{number}", 1))
+        pipeline.end_sessions("mine")
+    pipeline.close()
+    read: list[int] = []
+    labels = SpoolFile.labels
+
+    def counted(file: SpoolFile, stream: str, part: int | None = None) -> list[Label]:
+        found = labels(file, stream, part)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(SpoolFile, "labels", counted)
+    (delivered,) = deliver(own_spool)
+    assert delivered.problem == ""
+    assert sum(read) < 100
+    assert prompts(next_one, "mine") == ["q0"]
+    assert prompts(next_one, "mine (50)") == ["q49"]
+
+
 # -- damage ------------------------------------------------------------------------------
 
 
 def left_behind(folder: Path, spans: int = 1) -> Path:
+    before = spool_folder.spools(folder)
     pipeline = pipeline_on(ScriptedTransport(down))
     for number in range(spans):
         pipeline.add(call(f"q{number}", 1 + 2 * number))
         pipeline.write()
     pipeline.close()
     spools.close()
-    (path,) = spool_folder.spools(folder)
+    (path,) = (each for each in spool_folder.spools(folder) if each not in before)
     return path
 
 
@@ -306,6 +334,70 @@ def test_a_damaged_batch_costs_its_own_spans_and_is_named(
     assert "LOST: 1 spans are damaged" in caplog.text
     lost = "1 spans lost: damaged in the spool\n"
     assert next_one.configuration["Lost spans - session"] == lost
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE stream SET info = '{{{'",
+        "UPDATE stream SET info = '[]'",
+        "UPDATE stream SET info = '{\"settings\": 5}'",
+        "INSERT INTO label SELECT id, 0, 'no json', 'l', 0 FROM stream",
+        "INSERT OR REPLACE INTO part SELECT id, 0, 'n', '{\"x\": 1}', NULL FROM stream",
+    ],
+)
+def test_a_spool_that_is_damaged_keeps_no_other_waiting(
+    own_spool: Path, next_one: ScriptedTransport, change: str
+) -> None:
+    damaged = left_behind(own_spool)
+    with sqlite3.connect(damaged) as database:
+        database.execute(change)
+    database.close()
+    os.utime(damaged, (0, 0))  # it comes first
+    left_behind(own_spool)
+    orphans.waiting([own_spool])
+    spools.open(Settings())
+    spools._deliver()
+    assert prompts(next_one, "session") == ["q0"]
+    (kept,) = [each for each in own_spool.iterdir() if each.suffix in {".spool", ".corrupt"}]
+    assert kept.name.startswith(damaged.name)
+
+
+def test_spans_of_which_nothing_else_is_known_are_not_deleted(
+    own_spool: Path, next_one: ScriptedTransport
+) -> None:
+    path = left_behind(own_spool)
+    with sqlite3.connect(path) as database:
+        database.execute("DELETE FROM stream")
+    database.close()
+    assert deliver(own_spool) == []
+    (delivered,) = deliver(own_spool, everything=True)
+    assert delivered.problem == ""
+    assert prompts(next_one, "session") == ["q0"]
+    assert list(own_spool.iterdir()) == []
+
+
+def test_what_is_refused_is_not_kept_for_ever(
+    own_spool: Path, next_one: ScriptedTransport, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = left_behind(own_spool, 2)
+    next_one.trouble = lambda method: refused() if method == "send" else None
+    spools.open(Settings())
+    spools._deliver()
+    assert path.exists()
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE batch SET added = added - 49 * 3600 WHERE id = 1")
+        database.execute("UPDATE stream SET created = created - 49 * 3600")
+    database.close()
+    spools._deliver()
+    assert path.exists(), "a part of it is newer"
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE batch SET added = added - 49 * 3600 WHERE id = 2")
+    database.close()
+    with caplog.at_level(logging.ERROR, "clearml_otel"):
+        spools._deliver()
+    assert "LOST: 2 spans, too long in the spool" in caplog.text
+    assert list(own_spool.iterdir()) == []
 
 
 def test_another_versions_spool_is_left_alone(

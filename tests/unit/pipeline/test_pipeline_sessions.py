@@ -130,6 +130,20 @@ def test_sessions_keep_the_names_of_their_spans() -> None:
     assert prompts(transport, "the rest") == ["c"]
 
 
+def test_a_sessions_name_need_not_be_valid_text() -> None:
+    pipeline = new()
+    add(
+        pipeline,
+        call("a", 1, trace=1, session__id="x \ud800"),
+        call("b", 3, trace=2, session__id="x \udfff"),
+        call("c", 5, trace=3, session__id="nul \0 / ../ 😀"),
+    )
+    pipeline.end_sessions()
+    transport = published(pipeline)
+    assert transport.series() == ["x \ufffd", "x \ufffd (2)", "nul \0 / ../ 😀"]
+    assert prompts(transport, "x \ufffd (2)") == ["b"]
+
+
 def test_a_flush_without_runs_still_keeps_its_model_and_its_tables() -> None:
     pipeline = new()
     pipeline.end_sessions("mine", ModelUpload("mine", "mine.json", b"{}"))
@@ -355,6 +369,20 @@ def test_the_task_is_described_once() -> None:
     assert "task_name = 'a task'" in transport.configuration["clearml-otel"]
 
 
+def test_a_task_in_the_place_of_one_that_was_deleted_is_described_too() -> None:
+    pipeline = new()
+    add(pipeline, call("a", 1))
+    pipeline.end_sessions("one")
+    transport = published(pipeline)
+    transport._task_id = "another"
+    add(pipeline, call("b", 3))
+    pipeline.end_sessions("two")
+    published(pipeline)
+    assert transport.calls.count("set_code") == 2
+    (known,) = pipeline._spool._infos.values()
+    assert known["tasks"][""]["task_id"] == "another"
+
+
 # -- trouble -----------------------------------------------------------------------------
 
 
@@ -452,11 +480,52 @@ def test_a_program_that_fails_marks_its_task_failed(monkeypatch: pytest.MonkeyPa
     assert transport.closed == [("failed", "ValueError: boom")]
 
 
+class TextlessError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("error", "settings", "message"),
+    [
+        (TextlessError(), {}, "TextlessError: <unprintable TextlessError>"),
+        (ValueError("bad prompt: my secret"), {"capture_content": False}, "ValueError"),
+    ],
+)
+def test_what_a_failure_says_is_safe_to_keep(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, settings: dict[str, Any], message: str
+) -> None:
+    monkeypatch.setattr(sys, "last_value", error, raising=False)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    pipeline = new(**settings)
+    add(pipeline, call("a", 1))
+    pipeline.close()
+    assert published(pipeline).closed == [("failed", message)]
+
+
 def test_a_status_of_the_applications_own_stands() -> None:
     pipeline = new()
     add(pipeline, call("a", 1))
     pipeline.close("stopped", "by hand")
     assert published(pipeline).closed == [("stopped", "by hand")]
+
+
+def test_a_span_that_was_on_its_way_in_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread had looked whether the pipeline is closed, and went on after the last part."""
+    pipeline = new()
+    add(pipeline, call("a", 1))
+    ended = pipeline.end_sessions
+
+    def end_sessions(**keywords: Any) -> None:
+        ended(**keywords)
+        monkeypatch.undo()
+        pipeline._stream.add(call("b", 3), 1_000)
+
+    monkeypatch.setattr(pipeline, "end_sessions", end_sessions)
+    pipeline.close()
+    transport = published(pipeline)
+    assert prompts(transport, "session") == ["a"]
+    assert prompts(transport, "session (2)") == ["b"]
 
 
 def test_a_span_that_comes_too_late_is_told(caplog: pytest.LogCaptureFixture) -> None:

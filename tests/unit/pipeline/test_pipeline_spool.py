@@ -12,6 +12,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,9 +20,11 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from clearml_otel.pipeline import spool as spool_module
 from clearml_otel.pipeline import spool_folder
+from clearml_otel.pipeline.destination import destination_of
 from clearml_otel.pipeline.span_codec import decode, encode
 from clearml_otel.pipeline.spool import FULL, OLD, Spool
 from clearml_otel.pipeline.stream import Stream
+from clearml_otel.settings import Settings
 from clearml_otel.spans import SpanDecodeError, SpanEvent, SpanLink, from_readable_span
 from support.run_records import call
 from support.traced import memory_provider
@@ -96,6 +99,45 @@ def test_a_span_that_cannot_be_written_costs_itself_only() -> None:
     assert [record.name for record in decode(body)] == ["Echo", "Echo"]
     (fault,) = faults
     assert "RecursionError" in fault
+
+
+def test_what_the_sdk_does_not_check_costs_no_span() -> None:
+    """Neither its own span nor the hundreds that are written down with it."""
+    provider, exporter = memory_provider()
+    tracer: Any = provider.get_tracer("scope")
+    for kind in (1, None, "client"):
+        tracer.start_span("kind", kind=kind).end()
+    odd = tracer.start_span(123, start_time=1.5e18)
+    odd.add_event(None, timestamp=1.5e18)
+    odd.end(end_time=2**80)
+    tracer.start_span("before time", start_time=-5).end()
+    *kinds, taken, early = exporter.get_finished_spans()
+    body, faults = encode([*kinds, taken, early])
+    assert faults == []
+    *kinds, record, early = decode(body)
+    assert [each.kind for each in kinds] == ["internal"] * 3
+    assert (record.name, record.start_time_ns, record.end_time_ns) == (
+        "123",
+        15 * 10**17,
+        2**64 - 1,
+    )
+    assert (record.events[0].name, record.events[0].time_ns) == ("None", 15 * 10**17)
+    assert type(record.start_time_ns) is int
+    assert early.start_time_ns == 0
+
+
+def test_an_error_of_whatever_kind_costs_one_span() -> None:
+    class Broken(dict[str, Any]):
+        def __iter__(self) -> Any:
+            raise LookupError("broken")
+
+        def copy(self) -> Any:
+            raise LookupError("broken")
+
+    bad = replace(call("bad", 3), attributes=Broken())
+    body, (fault,) = encode([call("a", 1), bad, call("b", 5)])
+    assert len(decode(body)) == 2
+    assert "LookupError: broken" in fault
 
 
 @pytest.mark.parametrize("body", [b"", b"nonsense", encode([call("a", 1)])[0][:-5]])
@@ -218,6 +260,28 @@ def test_the_folder_for_temporary_files_is_second(
     spool.close()
 
 
+def test_a_folder_or_link_that_somebody_else_made_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the folder for temporary files, where anybody may make one of our name."""
+    ours = tmp_path / "ours"
+    ours.mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(ours)
+    spool_folder.make_folder(link)
+    stranger = SimpleNamespace(st_uid=os.getuid() + 1, st_mode=0o40700)
+    monkeypatch.setattr(Path, "lstat", lambda _: stranger)
+    with pytest.raises(OSError, match="belongs to another user"):
+        spool_folder.make_folder(link)
+
+
+def test_without_a_home_there_is_no_folder_below_the_current_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(spool_folder, "user_state_path", lambda *_, **__: Path("~/.local/state"))
+    assert [each.is_absolute() for each in spool_folder.candidates("")] == [True]
+
+
 def test_a_full_disk_is_bridged_in_memory(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,6 +307,38 @@ def test_a_full_disk_is_bridged_in_memory(
     assert len(spool_folder.spools(tmp_path)) == 1
 
 
+def test_a_spool_that_is_closed_while_it_is_read_has_lost_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As by a program that ends while its tables are being made."""
+    spool = new(tmp_path)
+    spool.set_stream("s", {})
+    for number in range(3):
+        spool.append("s", 0, b"%d" % number, 1)
+    found = spool.bodies("s", 0)
+    assert next(found) == (1, b"0")
+    with caplog.at_level(logging.WARNING, "clearml_otel"):
+        spool.close()
+        assert list(found) == []
+    assert caplog.text == ""
+    (path,) = spool_folder.spools(tmp_path)
+    file = spool_module.SpoolFile(path)
+    assert [body for _, body in file.bodies("s", 0)] == [b"0", b"1", b"2"]
+    file.close()
+
+
+def test_streams_that_are_done_leave_nothing_in_memory(tmp_path: Path) -> None:
+    """A service may make a handler for each request."""
+    spool = new(tmp_path)
+    for name in ("a", "b"):
+        spool.set_stream(name, {})
+        spool.append(name, 0, b"x", 1)
+        spool.drop_stream(name)
+    assert (spool._finished, spool._infos) == (set(), {})
+    spool.close()
+    assert spool_folder.spools(tmp_path) == []
+
+
 def test_off_means_no_file(tmp_path: Path) -> None:
     spool = new(tmp_path, on_disk=False)
     spool.append("s", 0, b"body", 1)
@@ -258,8 +354,8 @@ def test_nothing_of_the_credentials_is_in_a_spool(
 
     monkeypatch.setenv("CLEARML_API_SECRET_KEY", "very-secret")
     monkeypatch.setenv("CLEARML_API_ACCESS_KEY", "rather-secret")
-    monkeypatch.setenv("CLEARML_OFFLINE_MODE", "1")
-    processor = ClearMLSpanProcessor(task_name="a task")
+    monkeypatch.setenv("CLEARML_API_HOST", "http://me:secret@127.0.0.1:1/api")
+    processor = ClearMLSpanProcessor(task_name="a task", shutdown_timeout_s=0.0)
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(processor)
     provider.get_tracer("t").start_span("s").end()
@@ -268,8 +364,27 @@ def test_nothing_of_the_credentials_is_in_a_spool(
     held = b"".join(each.read_bytes() for each in own_spool.iterdir())
     assert json.dumps("a task").encode() in held or b"a task" in held
     assert b"secret" not in held
+    assert b"http://127.0.0.1:1/api" in held
     assert path.exists()
     provider.shutdown()
+
+
+def test_spans_are_kept_where_there_is_no_home(
+    own_spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_home(_: int) -> None:
+        raise KeyError("uid not found")
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("CLEARML_API_HOST", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", no_home)
+    spool = new(own_spool)
+    stream = Stream(spool, lambda: {"destination": destination_of(Settings())})
+    stream.add(call("q", 1), 100)
+    stream.write()
+    assert [record.name for record in stream.records(0)] == ["Echo"]
+    stream.close()
+    spool.close()
 
 
 def test_what_a_full_disk_does_not_let_go_of_is_not_left_to_the_next_process(

@@ -7,8 +7,10 @@ import io
 import logging
 import sys
 import threading
+import uuid
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,6 +116,27 @@ def test_a_second_flush_of_one_name_keeps_both_tables(
         made.flush_tracker(name="mine")
     assert prompts(transports[0], "mine") == ["a"]
     assert prompts(transports[0], "mine (2)") == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("given", "series"),
+    [
+        ("a \ud800 b", "a \ufffd b"),
+        (uuid.UUID(int=5), str(uuid.UUID(int=5))),
+        (7, "7"),
+        ("", "session"),
+    ],
+)
+def test_any_name_can_be_given_at_a_flush(
+    transports: list[ScriptedTransport], given: Any, series: str
+) -> None:
+    made = handler()
+    ask(made, "a")
+    made.flush_tracker(name=given)
+    ask(made, "b")
+    made.flush_tracker(name="after", finish=True)
+    assert prompts(transports[0], series) == ["a"]
+    assert prompts(transports[0], "after") == ["b"]
 
 
 def test_after_finish_there_is_one_warning_and_nothing_recorded(
@@ -479,6 +502,7 @@ def test_a_failing_clearml_does_not_disturb_the_other_backend(
 @pytest.mark.parametrize("processor", [BatchSpanProcessor, SimpleSpanProcessor])
 def test_an_exporter_on_the_global_provider_counts_what_it_is_not_given(
     transports: list[ScriptedTransport],
+    own_spool: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     processor: Any,
@@ -501,3 +525,9 @@ def test_an_exporter_on_the_global_provider_counts_what_it_is_not_given(
     lost = "3 spans lost: dropped by the span processor, its queue was full\n"
     assert transports[0].configuration["Lost spans - session"] == lost
     assert "LOST: 3 spans" in caplog.text
+    caplog.clear()
+    # after the end nothing is dropped, and nothing written down
+    tracer.start_span("after").end()
+    exporter.shutdown()
+    assert "LOST" not in caplog.text
+    assert not own_spool.exists() or list(own_spool.iterdir()) == []

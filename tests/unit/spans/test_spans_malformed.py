@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,7 @@ def test_no_trace_data(body: str | bytes) -> None:
         {"parentSpanId": ["0" * 16]},
         {"name": 3},
         {"name": ["s"]},
-        {"kind": "SPAN_KIND_CLIENT"},
-        {"kind": 99},
+        {"kind": "SPAN_KIND_OTHER"},
         {"startTimeUnixNano": "soon"},
         {"startTimeUnixNano": 1.5},
         {"startTimeUnixNano": "9" * 5_000},
@@ -172,6 +172,50 @@ def test_an_empty_document_has_no_spans() -> None:
     assert from_otlp_json('{"resourceSpans": []}') == []
     assert from_otlp_json('{"resourceSpans": [{}]}') == []
     assert from_otlp_json('{"resourceSpans": [{"scopeSpans": [{}]}]}') == []
+
+
+def test_protobufs_own_json_is_read() -> None:
+    """As ``google.protobuf.json_format`` writes it: ids in base64, enumerations by name."""
+    record = decoded(
+        traceId="AAAAAAAAAAAAAAAAAAAAAQ==",
+        spanId="AAAAAAAAAAE=",
+        parentSpanId="AAAAAAAAAAI=",
+        kind="SPAN_KIND_CLIENT",
+        status={"code": "STATUS_CODE_ERROR", "message": "why"},
+        links=[{"traceId": "AAAAAAAAAAAAAAAAAAAAAw==", "spanId": "AAAAAAAAAAQ="}],
+    )
+    assert (record.trace_id, record.span_id) == (IDS["traceId"], IDS["spanId"])
+    assert record.parent_span_id == "0" * 15 + "2"
+    assert (record.kind, record.status, record.status_description) == ("client", "error", "why")
+    assert (record.links[0].trace_id[-1], record.links[0].span_id[-1]) == ("3", "4")
+
+
+def test_numbers_of_later_versions_are_the_default() -> None:
+    record = decoded(kind=99, status={"code": 7})
+    assert (record.kind, record.status) == ("internal", "unset")
+
+
+def test_a_packed_file_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "spans.jsonl.gz"
+    file.write_bytes(gzip.compress(f"{LINE}\n{LINE}\n".encode()))
+    assert list(read_otlp_json_lines(file)) == [GOOD, GOOD]
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(SpanDecodeError, match="cannot be read") as caught:
+        list(read_otlp_json_lines(file, on_error=print))
+    assert_one_line(caught.value)
+
+
+def test_an_indented_document_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "spans.json"
+    file.write_text(json.dumps(json.loads(LINE), indent=2))
+    assert list(read_otlp_json_lines(file)) == [GOOD]
+
+
+def test_lines_of_other_signals_are_passed_over(tmp_path: Path) -> None:
+    """A collector's file exporter may be that of several pipelines."""
+    file = tmp_path / "all.jsonl"
+    file.write_text(f'{{"resourceLogs": []}}\n{LINE}\n{{"resourceMetrics": [{{}}]}}\n')
+    assert list(read_otlp_json_lines(file)) == [GOOD]
 
 
 def test_a_byte_order_mark_is_no_fault() -> None:
