@@ -45,6 +45,7 @@ class Content:
     ) -> None:
         self.on_spans = capture.on_spans
         self.in_events = capture.in_events
+        self.redacts = redact is not None
         self._redact = redact
         self._max_length = max(SHORTEST_LIMIT, min(max_length, MAX_TEXT))
         # what was cut to that length already says its own length behind it

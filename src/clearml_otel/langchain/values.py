@@ -178,21 +178,23 @@ def to_text(value: object) -> str:
     return clean_text(value) if type(value) is str else to_json(value)
 
 
-def plain(value: object, total: int = MAX_TOTAL) -> Json:
+def plain(value: object, total: int = MAX_TOTAL, *, hide: bool = True) -> Json:
     """Any value as what JSON knows, bounded in depth and size, secrets hidden.
 
     Args:
         value: the value.
         total: characters of it with everything in it, about.
+        hide: False where no field's name tells of a secret, as in a provider's own answer.
     """
-    return _Encoder(total).encode(value, 0, ())
+    return _Encoder(total, hide).encode(value, 0, ())
 
 
 class _Encoder:
     """Encodes one value; counts what it spends, so that shared parts do not multiply."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, hide: bool) -> None:
         self._left = total
+        self._hide = hide
 
     def encode(self, value: object, depth: int, parents: tuple[int, ...]) -> Json:
         self._left -= _NODE
@@ -242,7 +244,8 @@ class _Encoder:
                 break
             name = clean_text(str(key), 1_000)
             self._left -= len(name)
-            hide = is_secret_key(name) and item is not None and not isinstance(item, bool)
+            hide = self._hide and is_secret_key(name)
+            hide = hide and item is not None and not isinstance(item, bool)
             result[name] = HIDDEN if hide else self.encode(item, depth, parents)
         return result
 

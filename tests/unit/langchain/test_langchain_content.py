@@ -181,6 +181,28 @@ def test_redact_is_shown_no_form_of_messages() -> None:
     assert seen == {"a"}
 
 
+LOGPROBS = {"content": [{"token": "Hi", "logprob": -0.5, "top_logprobs": []}]}
+
+
+def test_log_probabilities_keep_their_tokens() -> None:
+    """OpenAI calls them `token`, as secrets are called elsewhere."""
+    made = traced()
+    ScriptedChatModel(answer=AIMessage("Hi"), generation_info={"logprobs": LOGPROBS}).invoke(
+        "q", made.config
+    )
+    (row,) = [row for row in made.tables.records if row["action"] == "on_llm_end"]
+    assert json.loads(str(row["generation_info_logprobs"])) == LOGPROBS
+
+
+def test_with_redact_log_probabilities_go_as_no_token_is_a_whole_text() -> None:
+    made = traced(redact=lambda text, where: text.replace(SECRET, "[word]"))
+    pieces = {"content": [{"token": "sword", "logprob": -1}, {"token": "fish", "logprob": -1}]}
+    ScriptedChatModel(answer=AIMessage(SECRET), generation_info={"logprobs": pieces}).invoke(
+        "q", made.config
+    )
+    assert names.LOGPROBS not in made.one().attributes
+
+
 def test_tags_and_metadata_are_redacted_too() -> None:
     made = traced(redact=lambda text, where: text.replace(SECRET, "[word]"))
     config = {"tags": [f"tag {SECRET}"], "metadata": {"user": SECRET, "age": 7}}
