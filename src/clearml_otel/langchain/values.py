@@ -32,23 +32,30 @@ CUT_MARK: Final = "… [cut from "
 """What stands behind a text that was cut, before its length."""
 
 _SECRET: Final = re.compile(
-    "apikey|secret|passw|authorization|credential|privatekey|bearer|(?:^|access|auth|session|refresh"
-    "|security|api|id|bot|client|user|hf|hub)token$"
+    "apikey|secret(?!ar)|passw|authorization|credential|bearer|pwd$|jwt$|^(?:set)?cookies?$"
+    "|(?:private|subscription|signing|encryption|ssh)key|(?:^|access|auth|session|refresh|security"
+    "|api|id|bot|client|user|hf|hub|azuread)token$"
 )
 _SEPARATORS: Final = str.maketrans("", "", "-_. ")
 _URL_USERINFO: Final = re.compile(r"""(?<=://)[^/\s?#"'<>]+(?=@)""")
 _URL_SECRET: Final = re.compile(
-    r"(?i)(?<=[?&])((?:api|access|secret)?[-_]?(?:key|token|secret|password)=)[^\s&#\"'<>]+"
+    r"(?i)(?<=[?&])((?:[\w-]*[-_])?(?:(?:api|access|secret)?key|token|secret|password|sig(?:nature)?)=)"
+    r"[^\s&#\"'<>]+"
 )
-# a header, a bearer's token, a key of the widespread form, and a key assigned to its name
+# a header, a bearer's token, a key of the widespread form, a key that is assigned to its name, and
+# a password likewise: in quotes, or with a digit in it. What stands before a name is not looked
+# at, and digits not far: else a long text would take the square of its length
 _TEXT_SECRET: Final = re.compile(
     r"""(?ix)
-    (\bauthorization["']?\s*[:=]\s*["']?(?:bearer|basic|token)\s+) [^\s"',;&]{6,}
+    (\bauthorization["']?\s*[:=]\s*["']?(?:bearer|basic|token|api-?key)\s+) [^\s"',;&]{6,}
     | (\bauthorization["']?\s*[:=]\s*["']?) [^\s"',;&]{16,}
     | (\bbearer\s+) [\w.~+/=-]{16,}
     | (\b) sk-[\w-]{16,}
-    | (\b[\w-]*(?:api[-_]?key|access[-_]?key|secret[-_]?key|client[-_]?secret|access[-_]?token)
+    | ((?:(?:api|access|secret|subscription)[-_]?key|client[-_]?secret
+          |(?:access|auth|refresh|session|security)[-_]?token)
        ["']?\s*[:=]\s*["']?) (?=[\w-]*\d) [\w+/-]{16,}={0,2}
+    | (passw(?:or)?d["']?\s*[:=]\s*["']) [^"'\r\n]{4,}
+    | (passw(?:or)?d["']?\s*[:=]\s*) (?=[^\s"',;&()<>\[\]{}]{0,60}\d) [^\s"',;&()<>\[\]{}]{6,}
     """
 )
 # made once, as json.dumps makes one a call; nothing here is circular
@@ -112,6 +119,7 @@ def _names_secrets(lowered: str) -> bool:
         "key" in lowered
         or "token" in lowered
         or "secret" in lowered
+        or "passw" in lowered
         or "authorization" in lowered
         or "bearer " in lowered
         or "sk-" in lowered
