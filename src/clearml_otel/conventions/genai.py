@@ -22,6 +22,11 @@ OPERATIONS: Final[dict[str, RunType]] = {
     "invoke_agent": "chain",
     "invoke_workflow": "chain",
     "retrieval": "retriever",
+    # Semantic Kernel's and LiteLLM's names of the same
+    "chat.completions": "chat_model",
+    "text_completions": "llm",
+    "acompletion": "chat_model",
+    "atext_completion": "llm",
 }
 GENAI: Final = Convention(
     name="genai",
@@ -65,7 +70,7 @@ GENAI: Final = Convention(
         ),
         names.USAGE_TOTAL_TOKENS: ("gen_ai.usage.total_tokens", "llm.usage.total_tokens"),
     },
-    finish_reasons=("gen_ai.response.finish_reasons",),
+    finish_reasons=("gen_ai.response.finish_reasons", "gen_ai.response.finish_reason"),
     sessions=("session.id", "gen_ai.conversation.id"),
     error_types=("error.type",),
     content_events=(

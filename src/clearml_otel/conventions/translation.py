@@ -14,12 +14,19 @@ from typing import Any, Final, TypeAlias
 from clearml_otel import attributes as names
 from clearml_otel.conventions import clearml_otel as own
 from clearml_otel.conventions.convention import Convention, RunType
-from clearml_otel.conventions.foreign_messages import Message, content_of, has_roles, messages_of
+from clearml_otel.conventions.foreign_messages import (
+    Message,
+    content_of,
+    has_roles,
+    messages_of,
+    plain_content,
+)
 from clearml_otel.conventions.foreign_values import (
     decoded,
     fields_of,
     find,
     integer_of,
+    is_object,
     items_of,
     parsed,
     text_of,
@@ -32,6 +39,7 @@ Told: TypeAlias = Iterator[tuple[str, AttributeValue]]
 
 _UNKNOWN_ERROR: Final = "_OTHER"
 """What OpenTelemetry's conventions write for an error whose class is not known."""
+_EVENT_BODY: Final = "gen_ai.event.content"
 _UNKNOWN_MODELS: Final = frozenset({"unknown", "None", ""})
 _TRACEBACK: Final = re.compile(r"\s*Traceback \(most recent call last\):.*", re.DOTALL)
 _REPR: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\((.*)\)", re.DOTALL)
@@ -68,7 +76,9 @@ def _run_type(attributes: Attributes, convention: Convention) -> RunType | None:
 
 
 def _attributes(span: SpanRecord, convention: Convention, run_type: RunType) -> Told:
-    attributes = _with_event_content(span, convention) if span.events else span.attributes
+    attributes = span.attributes
+    if span.events:
+        attributes = _with_event_content(span, convention, run_type)
     if run_type in {"llm", "chat_model"}:
         asked = _asked(attributes, convention)
         run_type = _kind_of_model(run_type, asked)
@@ -146,9 +156,8 @@ def _model_call(
     answers = _answers(attributes, convention)
     if answers:
         yield names.OUTPUT_MESSAGES, text_of(answers)
-    reasons = items_of(find(attributes, convention.finish_reasons)) or [
-        find(attributes, convention.finish_reasons)
-    ]
+    told = parsed(find(attributes, convention.finish_reasons))
+    reasons = items_of(told) or [told]
     if reasons == [None]:
         reasons = [answer.get("finish_reason") for answer in answers]
     if any(reasons):
@@ -266,7 +275,7 @@ def _events(span: SpanRecord, convention: Convention) -> Iterator[SpanEvent]:
             yield replace(event, name=name, attributes=told)
 
 
-def _with_event_content(span: SpanRecord, convention: Convention) -> Attributes:
+def _with_event_content(span: SpanRecord, convention: Convention, run_type: RunType) -> Attributes:
     """The span's attributes, and those that its content events carry where it has none itself."""
     attributes = dict(span.attributes)
     asked: list[Message] = []
@@ -275,13 +284,29 @@ def _with_event_content(span: SpanRecord, convention: Convention) -> Attributes:
         if event.name in convention.content_events:
             attributes = {**event.attributes, **attributes}
         elif event.name in convention.message_events:
-            message = {"role": convention.message_events[event.name], **event.attributes}
-            asked.append({**message, "content": parsed(message.get("content"))})
+            asked.append(_event_message(event, convention.message_events[event.name]))
         elif event.name in convention.answer_events:
-            message = fields_of(parsed(event.attributes.get("message"))) or dict(event.attributes)
-            answered.append({"role": "assistant", **event.attributes, **message})
+            answered.append(_event_message(event, "assistant"))
+    if run_type == "tool":
+        for key, told in ((names.TOOL_CALL_ARGUMENTS, asked), (names.TOOL_CALL_RESULT, answered)):
+            if told:
+                attributes.setdefault(key, text_of(plain_content(told[-1].get("content"))))
+        return attributes
     if asked:
         attributes.setdefault(names.INPUT_MESSAGES, text_of(asked))
     if answered:
         attributes.setdefault(names.OUTPUT_MESSAGES, text_of(answered))
     return attributes
+
+
+def _event_message(event: SpanEvent, speaker: str) -> Message:
+    """What an event says: in fields of its own, in one that holds its whole body, or in `message`.
+
+    Each of these is text, JSON or content blocks.
+    """
+    fields: Message = {"role": speaker, **event.attributes}
+    for key in (_EVENT_BODY, "message"):
+        told = parsed(fields.pop(key, None))
+        if told is not None:
+            fields |= fields_of(told) if is_object(told) else {"content": told}
+    return {key: parsed(value) for key, value in fields.items()}

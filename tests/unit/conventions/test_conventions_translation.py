@@ -136,6 +136,78 @@ def test_content_in_span_events() -> None:
     assert run.generations == (Generation("a", "end_turn"),)
 
 
+@pytest.mark.parametrize("as_json", [True, False])
+def test_events_whose_body_is_an_attribute(as_json: bool) -> None:
+    """Azure AI Inference and Semantic Kernel write the whole event as JSON, some others text."""
+    bodies: list[tuple[str, Any]] = [
+        ("gen_ai.user.message", {"role": "user", "content": "q"} if as_json else "q"),
+        (
+            "gen_ai.choice",
+            {"index": 0, "finish_reason": "stop", "message": {"content": "a"}} if as_json else "a",
+        ),
+    ]
+    told = [(name, json.dumps(body) if as_json else body) for name, body in bodies]
+    events = [SpanEvent(name, NOON, {"gen_ai.event.content": body}) for name, body in told]
+    run = read({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}, events=tuple(events))
+    assert run.prompts == "Human: q"
+    assert run.generations == (Generation("a", "stop" if as_json else None),)
+
+
+def test_events_whose_content_is_blocks() -> None:
+    """Strands writes Bedrock's content blocks, and text where an agent answers."""
+    blocks = [{"text": "a"}, {"toolUse": {"toolUseId": "c", "name": "w", "input": {"x": 1}}}]
+    result = {"toolResult": {"toolUseId": "c", "status": "success", "content": [{"text": "42"}]}}
+    asked = [
+        SpanEvent("gen_ai.user.message", NOON, {"content": json.dumps([{"text": "q"}])}),
+        SpanEvent("gen_ai.assistant.message", NOON, {"content": json.dumps(blocks)}),
+        SpanEvent("gen_ai.tool.message", NOON, {"content": json.dumps([result])}),
+    ]
+    choice = {"message": json.dumps(blocks), "finish_reason": "tool_use"}
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+    run = read(attributes, events=(*asked, SpanEvent("gen_ai.choice", NOON, choice)))
+    assert run.prompts == 'Human: q\nAI: a [tool call w({"x": 1})]\nTool: 42'
+    calls = '[{"name": "w", "arguments": {"x": 1}, "id": "c"}]'
+    assert run.generations == (Generation("a", "tool_use", tool_calls=calls),)
+    choice = {"message": "It is so.", "finish_reason": "end_turn"}
+    run = read(attributes, events=(SpanEvent("gen_ai.choice", NOON, choice),))
+    assert run.generations == (Generation("It is so.", "end_turn"),)
+
+
+def test_a_tools_events_are_its_input_and_output() -> None:
+    events = (
+        SpanEvent("gen_ai.tool.message", NOON, {"role": "tool", "content": '{"x": 1}', "id": "c"}),
+        SpanEvent("gen_ai.choice", NOON, {"message": '[{"text": "42"}]', "id": "c"}),
+    )
+    run = read({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "w"}, events=events)
+    assert (run.name, run.input, run.output) == ("w", '{"x": 1}', "42")
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind"),
+    [
+        ({"gen_ai.operation.name": "chat.completions"}, "llm"),  # Semantic Kernel
+        ({"gen_ai.operation.name": "text_completions"}, "llm"),
+        ({"llm.request.type": "acompletion"}, "llm"),  # LiteLLM
+    ],
+)
+def test_other_names_of_a_model_call(operation: dict[str, Any], kind: str) -> None:
+    run = read({**operation, "gen_ai.request.model": "m", "gen_ai.system": "openai"})
+    assert (run.kind, run.model) == (kind, "m")
+
+
+@pytest.mark.parametrize(
+    "reasons",
+    [
+        {"gen_ai.response.finish_reasons": '["stop"]'},  # Logfire
+        {"gen_ai.response.finish_reasons": "stop"},
+        {"gen_ai.response.finish_reason": "stop"},  # Semantic Kernel
+    ],
+)
+def test_finish_reasons_of_any_form(reasons: dict[str, Any]) -> None:
+    run = read({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", **reasons})
+    assert run.generations == (Generation(None, "stop"),)
+
+
 def test_an_event_with_the_whole_content() -> None:
     whole = genai_chat().attributes
     content = {key: value for key, value in whole.items() if key.endswith("messages")}
