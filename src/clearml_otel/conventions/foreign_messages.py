@@ -38,6 +38,9 @@ _TEXTS: Final = frozenset({"text", "input_text", "output_text", ""})
 _REASONING: Final = frozenset({"reasoning", "thinking"})
 _CALLS: Final = frozenset({"tool_call", "tool_use", "function_call", "function"})
 _RESPONSES: Final = frozenset({"tool_call_response", "tool_result", "function_call_output"})
+_BLOCKS: Final = frozenset(
+    {*_REASONING, "tool_use", "tool_result", "image_url", "image", "input_image", "file"}
+)
 # keys of blocks without a type, as Bedrock's and Google's are
 _CALL_KEYS: Final = ("toolUse", "functionCall", "function_call")
 _RESPONSE_KEYS: Final = ("toolResult", "functionResponse", "function_response")
@@ -70,6 +73,26 @@ def messages_of(value: object, speaker: str) -> list[Message] | None:
 def has_roles(value: object) -> bool:
     """Whether a value holds chat messages rather than completion prompts."""
     return any(message["role"] for message in _messages(parsed(value), ""))
+
+
+def with_blocks(message: object) -> object:
+    """A message whose content is the JSON of content blocks, with these; any other as it is.
+
+    An answer may be JSON of something else: each item has to be a block that is known.
+    """
+    fields = fields_of(message)
+    blocks = items_of(parsed(fields.get("content")))
+    known = bool(blocks) and all(_is_block(fields_of(block)) for block in blocks)
+    return {**fields, "content": blocks} if known else message
+
+
+def _is_block(fields: Mapping[str, Any]) -> bool:
+    kind = fields.get("type")
+    if kind is None:
+        return _typeless(fields) is not None or set(fields) == {"text"}
+    if kind in ("text", "input_text", "output_text"):
+        return isinstance(fields.get("text"), str)
+    return isinstance(kind, str) and kind in _BLOCKS
 
 
 def content_of(value: object) -> str | None:

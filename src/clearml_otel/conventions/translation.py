@@ -20,6 +20,7 @@ from clearml_otel.conventions.foreign_messages import (
     has_roles,
     messages_of,
     plain_content,
+    with_blocks,
 )
 from clearml_otel.conventions.foreign_values import (
     decoded,
@@ -123,7 +124,7 @@ def _name(span: SpanRecord, convention: Convention, run_type: str) -> str:
 def _asked(attributes: Attributes, convention: Convention) -> tuple[list[Message], bool] | None:
     """What a model was asked, and whether as chat messages."""
     for prefix in convention.asked_lists:
-        rows = unflattened(attributes, prefix)
+        rows = list(map(with_blocks, unflattened(attributes, prefix)))
         found = messages_of(rows, "user")
         if found:
             return found, has_roles(rows)
@@ -141,7 +142,8 @@ def _asked(attributes: Attributes, convention: Convention) -> tuple[list[Message
 
 def _answers(attributes: Attributes, convention: Convention) -> list[Message]:
     for prefix in convention.answered_lists:
-        found = messages_of(unflattened(attributes, prefix), "assistant")
+        rows = list(map(with_blocks, unflattened(attributes, prefix)))
+        found = messages_of(rows, "assistant")
         if found:
             return found
     value = find(attributes, convention.answered, encoded=convention.encoded)
@@ -153,11 +155,14 @@ def _model_call(
 ) -> Told:
     if asked:
         yield names.INPUT_MESSAGES, text_of(asked)
-    answers = _answers(attributes, convention)
+    items = _answers(attributes, convention)
+    answers = _as_one(items)
     if answers:
         yield names.OUTPUT_MESSAGES, text_of(answers)
     told = parsed(find(attributes, convention.finish_reasons))
     reasons = items_of(told) or [told]
+    if len(answers) < len(items):
+        reasons = reasons[-1:]
     if reasons == [None]:
         reasons = [answer.get("finish_reason") for answer in answers]
     if any(reasons):
@@ -166,6 +171,20 @@ def _model_call(
     if any(logprobs):
         yield names.LOGPROBS, text_of(logprobs)
     yield from _tokens(attributes, convention)
+
+
+def _as_one(answers: list[Message]) -> list[Message]:
+    """One answer that was told in items, as OpenAI's Responses API gives them; others as they are.
+
+    Of the items of one answer, one at most is its text: the others are thoughts and tool calls.
+    """
+    texts = [
+        answer for answer in answers if any(part["type"] == "text" for part in answer["parts"])
+    ]
+    if len(answers) < 2 or len(texts) > 1 or any(answer.get("logprobs") for answer in answers):
+        return answers
+    parts = [part for answer in answers for part in answer["parts"]]
+    return [{**answers[-1], "role": "assistant", "parts": parts}]
 
 
 def _tokens(attributes: Attributes, convention: Convention) -> Told:

@@ -123,6 +123,68 @@ def test_the_older_flattened_form() -> None:
     assert run.usage == Usage(1, 2, 3)
 
 
+def test_flattened_content_that_is_blocks() -> None:
+    """OpenLLMetry writes questions with images, and Bedrock's answers, as JSON of their blocks."""
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    run = read(
+        {
+            "llm.request.type": "chat",
+            "gen_ai.system": "AWS",
+            "gen_ai.request.model": "m",
+            "gen_ai.prompt.0.role": "user",
+            "gen_ai.prompt.0.content": json.dumps([{"type": "text", "text": "q"}, image]),
+            "gen_ai.completion.0.role": "assistant",
+            "gen_ai.completion.0.content": '[{"text": "a"}]',
+        }
+    )
+    assert run.prompts == "Human: q [image]"
+    assert run.generations[0].text == "a"
+
+
+@pytest.mark.parametrize("said", ['[{"type": "dog", "text": 3}]', "[]", '[{"city": "x"}]', "[1]"])
+def test_flattened_content_that_is_other_json_stays_text(said: str) -> None:
+    answer = {"gen_ai.completion.0.role": "assistant", "gen_ai.completion.0.content": said}
+    run = read({"gen_ai.system": "x", "gen_ai.request.model": "m", **answer})
+    assert run.generations[0].text == said
+
+
+def test_the_items_of_one_answer_are_one_answer() -> None:
+    """OpenInference and others tell each output item of OpenAI's Responses API as a message."""
+    out = "llm.output_messages"
+    call = "message.tool_calls.0.tool_call"
+    attributes = {
+        "openinference.span.kind": "LLM",
+        f"{out}.0.message.contents.0.message_content.type": "reasoning",
+        f"{out}.0.message.contents.0.message_content.text": "hmm",
+        f"{out}.1.message.role": "assistant",
+        f"{out}.1.message.content": "a",
+        f"{out}.2.message.role": "assistant",
+        f"{out}.2.{call}.function.name": "w",
+        f"{out}.2.{call}.function.arguments": "{}",
+        f"{out}.2.{call}.id": "c",
+    }
+    run = read(attributes)
+    calls = '[{"name": "w", "arguments": {}, "id": "c"}]'
+    assert run.generations == (Generation("a", tool_calls=calls, reasoning="hmm"),)
+    reasons = ("stop", "tool_calls")
+    item = {"role": "assistant", "parts": [{"type": "text", "content": "a"}]}
+    asked_tool = {"role": "assistant", "parts": [{"type": "tool_call", "name": "w", "id": "c"}]}
+    run = read(
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.response.finish_reasons": reasons,
+            "gen_ai.output.messages": json.dumps([item, asked_tool]),
+        }
+    )
+    assert [(each.text, each.finish_reason) for each in run.generations] == [("a", "tool_calls")]
+
+
+def test_several_answers_stay_several() -> None:
+    said = [{"role": "assistant", "content": text, "finish_reason": "stop"} for text in ("a", "b")]
+    run = read({"gen_ai.operation.name": "chat", "gen_ai.output.messages": json.dumps(said)})
+    assert [item.text for item in run.generations] == ["a", "b"]
+
+
 def test_content_in_span_events() -> None:
     events = (
         SpanEvent("gen_ai.system.message", NOON, {"content": "Be brief."}),
