@@ -185,6 +185,48 @@ def test_several_answers_stay_several() -> None:
     assert [item.text for item in run.generations] == ["a", "b"]
 
 
+def test_a_name_is_a_text_and_no_template() -> None:
+    """Logfire names spans after templates, and tells the filled one beside them."""
+    told = {"gen_ai.request.model": "m", "logfire.msg": "Chat Completion with 'm'"}
+    run = read(told, scope="logfire.openai", name="Chat Completion with {request_data[model]!r}")
+    assert run.name == "Chat Completion with 'm'"
+
+
+def test_content_under_names_of_their_own() -> None:
+    """Google's ADK and Vercel's AI SDK name models and tokens by the conventions, texts not."""
+    asked = {"contents": [{"role": "user", "parts": [{"text": "q"}]}]}
+    call = {"function_call": {"id": "c", "name": "w", "args": {"x": 1}}}
+    answered = {"content": {"role": "model", "parts": [{"text": "a"}, call]}}
+    run = read(
+        {
+            "gen_ai.system": "gcp.vertex.agent",
+            "gen_ai.request.model": "m",
+            "gcp.vertex.agent.llm_request": json.dumps(asked),
+            "gcp.vertex.agent.llm_response": json.dumps(answered),
+        }
+    )
+    calls = '[{"name": "w", "arguments": {"x": 1}, "id": "c"}]'
+    assert (run.prompts, run.generations) == ("Human: q", (Generation("a", tool_calls=calls),))
+    run = read(
+        {
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.name": "w",
+            "gcp.vertex.agent.tool_call_args": '{"x": 1}',
+            "gcp.vertex.agent.tool_response": '{"result": 42}',
+        }
+    )
+    assert (run.input, run.output) == ('{"x": 1}', '{"result": 42}')
+    run = read(
+        {
+            "gen_ai.system": "openai.chat",
+            "gen_ai.request.model": "m",
+            "ai.prompt.messages": '[{"role":"user","content":[{"type":"text","text":"q"}]}]',
+            "ai.response.text": "a",
+        }
+    )
+    assert (run.prompts, run.generations) == ("Human: q", (Generation("a"),))
+
+
 def test_content_in_span_events() -> None:
     events = (
         SpanEvent("gen_ai.system.message", NOON, {"content": "Be brief."}),
