@@ -40,6 +40,7 @@ Told: TypeAlias = Iterator[tuple[str, AttributeValue]]
 
 _UNKNOWN_ERROR: Final = "_OTHER"
 """What OpenTelemetry's conventions write for an error whose class is not known."""
+_EVENTS: Final = "events"
 _EVENT_BODY: Final = "gen_ai.event.content"
 _UNKNOWN_MODELS: Final = frozenset({"unknown", "None", ""})
 _TRACEBACK: Final = re.compile(r"\s*Traceback \(most recent call last\):.*", re.DOTALL)
@@ -78,7 +79,7 @@ def _run_type(attributes: Attributes, convention: Convention) -> RunType | None:
 
 def _attributes(span: SpanRecord, convention: Convention, run_type: RunType) -> Told:
     attributes = span.attributes
-    if span.events:
+    if span.events or _EVENTS in attributes:
         attributes = _with_event_content(span, convention, run_type)
     if run_type in {"llm", "chat_model"}:
         asked = _asked(attributes, convention)
@@ -299,7 +300,7 @@ def _with_event_content(span: SpanRecord, convention: Convention, run_type: RunT
     attributes = dict(span.attributes)
     asked: list[Message] = []
     answered: list[Message] = []
-    for event in span.events:
+    for event in (*span.events, *_told_events(span)):
         if event.name in convention.content_events:
             attributes = {**event.attributes, **attributes}
         elif event.name in convention.message_events:
@@ -316,6 +317,13 @@ def _with_event_content(span: SpanRecord, convention: Convention, run_type: RunT
     if answered:
         attributes.setdefault(names.OUTPUT_MESSAGES, text_of(answered))
     return attributes
+
+
+def _told_events(span: SpanRecord) -> Iterator[SpanEvent]:
+    """The events that an attribute holds as JSON."""
+    for item in items_of(parsed(span.attributes.get(_EVENTS))):
+        fields = fields_of(item)
+        yield SpanEvent(str(fields.get("event.name")), span.start_time_ns, fields)
 
 
 def _event_message(event: SpanEvent, speaker: str) -> Message:

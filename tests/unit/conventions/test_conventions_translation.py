@@ -257,6 +257,27 @@ def test_events_whose_body_is_an_attribute(as_json: bool) -> None:
     assert run.generations == (Generation("a", "stop" if as_json else None),)
 
 
+def test_events_in_an_attribute() -> None:
+    """Spans of PydanticAI before 1.0, and of Logfire, hold their events as one JSON."""
+    call = {"id": "c", "type": "function", "function": {"name": "w", "arguments": '{"x": 1}'}}
+    events = [
+        {"event.name": "gen_ai.user.message", "content": "q", "role": "user"},
+        {"event.name": "gen_ai.choice", "index": 0, "message": {"tool_calls": [call]}},
+        None,
+        {"event.name": 5},
+    ]
+    run = read(
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "m",
+            "events": json.dumps(events),
+        },
+        scope="pydantic-ai",
+    )
+    calls = '[{"name": "w", "arguments": {"x": 1}, "id": "c"}]'
+    assert (run.prompts, run.generations) == ("Human: q", (Generation("", tool_calls=calls),))
+
+
 def test_events_whose_content_is_blocks() -> None:
     """Strands writes Bedrock's content blocks, and text where an agent answers."""
     blocks = [{"text": "a"}, {"toolUse": {"toolUseId": "c", "name": "w", "input": {"x": 1}}}]
