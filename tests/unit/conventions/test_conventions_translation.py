@@ -179,6 +179,12 @@ def test_the_items_of_one_answer_are_one_answer() -> None:
     assert [(each.text, each.finish_reason) for each in run.generations] == [("a", "tool_calls")]
 
 
+def test_openinference_names_the_model_of_a_failed_call_among_its_parameters() -> None:
+    asked = '{"model": "m", "temperature": 1}'
+    run = read({"openinference.span.kind": "LLM", "llm.invocation_parameters": asked}, error="no")
+    assert run.model == "m"
+
+
 def test_several_answers_stay_several() -> None:
     said = [{"role": "assistant", "content": text, "finish_reason": "stop"} for text in ("a", "b")]
     run = read({"gen_ai.operation.name": "chat", "gen_ai.output.messages": json.dumps(said)})
