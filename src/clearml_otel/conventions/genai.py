@@ -110,4 +110,7 @@ GENAI: Final = Convention(
         "gen_ai.tool.message": "tool",
     },
     answer_events=("gen_ai.choice",),
+    event_lists=("events",),  # PydanticAI before 1.0, and Logfire
+    # Azure AI Inference and Semantic Kernel; an answer in any of them
+    event_bodies=("gen_ai.event.content", "message"),
 )

@@ -40,8 +40,6 @@ Told: TypeAlias = Iterator[tuple[str, AttributeValue]]
 
 _UNKNOWN_ERROR: Final = "_OTHER"
 """What OpenTelemetry's conventions write for an error whose class is not known."""
-_EVENTS: Final = "events"
-_EVENT_BODY: Final = "gen_ai.event.content"
 _UNKNOWN_MODELS: Final = frozenset({"unknown", "None", ""})
 _TRACEBACK: Final = re.compile(r"\s*Traceback \(most recent call last\):.*", re.DOTALL)
 _REPR: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\((.*)\)", re.DOTALL)
@@ -79,7 +77,7 @@ def _run_type(attributes: Attributes, convention: Convention) -> RunType | None:
 
 def _attributes(span: SpanRecord, convention: Convention, run_type: RunType) -> Told:
     attributes = span.attributes
-    if span.events or _EVENTS in attributes:
+    if span.events or any(key in attributes for key in convention.event_lists):
         attributes = _with_event_content(span, convention, run_type)
     if run_type in {"llm", "chat_model"}:
         asked = _asked(attributes, convention)
@@ -300,13 +298,14 @@ def _with_event_content(span: SpanRecord, convention: Convention, run_type: RunT
     attributes = dict(span.attributes)
     asked: list[Message] = []
     answered: list[Message] = []
-    for event in (*span.events, *_told_events(span)):
+    for event in (*span.events, *_told_events(span, convention)):
         if event.name in convention.content_events:
             attributes = {**event.attributes, **attributes}
         elif event.name in convention.message_events:
-            asked.append(_event_message(event, convention.message_events[event.name]))
+            speaker = convention.message_events[event.name]
+            asked.append(_event_message(event, speaker, convention))
         elif event.name in convention.answer_events:
-            answered.append(_event_message(event, "assistant"))
+            answered.append(_event_message(event, "assistant", convention))
     if run_type == "tool":
         for key, told in ((names.TOOL_CALL_ARGUMENTS, asked), (names.TOOL_CALL_RESULT, answered)):
             if told:
@@ -319,20 +318,18 @@ def _with_event_content(span: SpanRecord, convention: Convention, run_type: RunT
     return attributes
 
 
-def _told_events(span: SpanRecord) -> Iterator[SpanEvent]:
+def _told_events(span: SpanRecord, convention: Convention) -> Iterator[SpanEvent]:
     """The events that an attribute holds as JSON."""
-    for item in items_of(parsed(span.attributes.get(_EVENTS))):
-        fields = fields_of(item)
-        yield SpanEvent(str(fields.get("event.name")), span.start_time_ns, fields)
+    for key in convention.event_lists:
+        for item in items_of(parsed(span.attributes.get(key))):
+            fields = fields_of(item)
+            yield SpanEvent(str(fields.get("event.name")), span.start_time_ns, fields)
 
 
-def _event_message(event: SpanEvent, speaker: str) -> Message:
-    """What an event says: in fields of its own, in one that holds its whole body, or in `message`.
-
-    Each of these is text, JSON or content blocks.
-    """
+def _event_message(event: SpanEvent, speaker: str, convention: Convention) -> Message:
+    """What an event says: in fields of its own, or in one that holds it all, text or blocks."""
     fields: Message = {"role": speaker, **event.attributes}
-    for key in (_EVENT_BODY, "message"):
+    for key in convention.event_bodies:
         told = parsed(fields.pop(key, None))
         if told is not None:
             fields |= fields_of(told) if is_object(told) else {"content": told}

@@ -298,9 +298,11 @@ def _fields(value: object) -> Mapping[Any, Any] | None:
     # the class is asked, not the instance: a mock or proxy would answer anything
     names = getattr(type(value), "model_fields", None)
     if isinstance(names, dict):
-        return {
-            str(name): getattr(value, str(name), None)
-            for name in cast("dict[Any, Any]", names)
-            if getattr(value, str(name), None) not in (None, {}, [])
-        }
+        fields = [(str(name), getattr(value, str(name), None)) for name in cast("list[Any]", names)]
+        return {name: item for name, item in fields if not is_empty(item)}
     return None
+
+
+def is_empty(value: object) -> bool:
+    """Whether a field holds nothing; tables and arrays cannot be compared to find that out."""
+    return value is None or (isinstance(value, (list, tuple, dict)) and not value)

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from enum import Enum, IntEnum
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -338,6 +339,20 @@ def test_no_text_takes_the_square_of_its_length(text: str) -> None:
 def test_urls_without_credentials_stay() -> None:
     text = "https://api.example.com:8080/v1?q=a@b and mail me at me@example.com, at 10:30@noon"
     assert clean_text(text) == text
+
+
+class Table(BaseModel, arbitrary_types_allowed=True):
+    question: str
+    rows: Any = None
+    nothing: dict[str, Any] = {}
+
+
+def test_a_models_field_that_cannot_be_compared() -> None:
+    """A table or an array says of each of its elements whether it is equal."""
+    told = json.loads(to_json(Table(question="q", rows=pd.Series([1, 2], index=["a", "b"]))))
+    assert told.keys() == {"question", "rows"}
+    assert told["question"] == "q"
+    assert told["rows"].startswith("a    1")
 
 
 # -- secrets -----------------------------------------------------------------------------
