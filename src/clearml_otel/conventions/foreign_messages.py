@@ -1,8 +1,8 @@
 """Messages of any shape as the GenAI conventions' message JSON.
 
 Read are the conventions' own form, OpenAI's chat and responses forms, LangChain's dumps
-(constructor, ``data`` and plain), its results and prompts, OpenInference's flattened messages, and
-plain text.
+(constructor, ``data`` and plain), its results and prompts, OpenInference's flattened messages,
+Anthropic's, Bedrock's and Google's content blocks, and plain text.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ Told: TypeAlias = Iterator[tuple[str, AttributeValue]]
 _UNKNOWN_ERROR: Final = "_OTHER"
 """What OpenTelemetry's conventions write for an error whose class is not known."""
 _UNKNOWN_MODELS: Final = frozenset({"unknown", "None", ""})
-_TRACEBACK: Final = re.compile(r"\s*Traceback \(most recent call last\):.*", re.DOTALL)
+_TRACEBACK: Final = "Traceback (most recent call last):"
 _REPR: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\((.*)\)", re.DOTALL)
 _NO_ERRORS: Final = frozenset({"GraphBubbleUp", "GraphInterrupt", "NodeInterrupt", "ParentCommand"})
 """LangGraph's exceptions that steer a graph."""
@@ -274,8 +274,9 @@ def _exception(span: SpanRecord) -> Mapping[str, AttributeValue]:
 
 def _plain_error(kind: str, message: str) -> tuple[str, str]:
     """Class and message of an error; some put both, and the traceback, into the message."""
-    shorter = _TRACEBACK.sub("", message)
-    if shorter != message and (match := _REPR.fullmatch(shorter.strip())):
+    before, traceback, _ = message.partition(_TRACEBACK)
+    shorter = before.rstrip() if traceback else message
+    if traceback and (match := _REPR.fullmatch(shorter.strip())):
         said = match[2].strip()
         return match[1], said[1:-1] if said[:1] in {"'", '"'} and len(said) > 1 else said
     return kind or _UNKNOWN_ERROR, shorter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -405,6 +406,13 @@ def test_errors(
 ) -> None:
     run = read({"openinference.span.kind": "TOOL", **attributes}, error=status, events=events)
     assert (run.error_type, run.error_message) == wanted
+
+
+def test_an_error_of_blanks_takes_no_square_of_its_length() -> None:
+    begun = time.thread_time()
+    run = read({"gen_ai.operation.name": "chat"}, error=" \n" * 50_000 + "x")
+    assert run.failed
+    assert time.thread_time() - begun < 5
 
 
 def test_langfuse_tells_an_error_without_a_status() -> None:
