@@ -42,9 +42,10 @@ _URL_SECRET: Final = re.compile(
     r"(?i)(?<=[?&])((?:[\w-]*[-_])?(?:(?:api|access|secret)?key|token|secret|password|sig(?:nature)?)=)"
     r"[^\s&#\"'<>]+"
 )
-# a header, a bearer's token, a key of the widespread form, a key that is assigned to its name, and
-# a password likewise: in quotes, or with a digit in it. What stands before a name is not looked
-# at, and digits not far: else a long text would take the square of its length
+# a header, a bearer's token, a key of the widespread form, a key that is assigned to its name, a
+# JSON web token, and a password that is assigned: in quotes, or with a digit in it. What stands
+# before a name is not looked at, and what follows not far: else a long text would take the square
+# of its length
 _TEXT_SECRET: Final = re.compile(
     r"""(?ix)
     (\bauthorization["']?\s*[:=]\s*["']?(?:bearer|basic|token|api-?key)\s+) [^\s"',;&]{6,}
@@ -53,7 +54,8 @@ _TEXT_SECRET: Final = re.compile(
     | (\b) sk-[\w-]{16,}
     | ((?:(?:api|access|secret|subscription)[-_]?key|client[-_]?secret
           |(?:access|auth|refresh|session|security)[-_]?token)
-       ["']?\s*[:=]\s*["']?) (?=[\w-]*\d) [\w+/-]{16,}={0,2}
+       ["']?\s*[:=]\s*["']?) (?:eyJ[\w.-]{16,} | (?=[\w-]*\d) [\w+/-]{16,}={0,2})
+    | (\b) eyJ[\w-]{8,300}\.eyJ[\w-]{8,}\.[\w-]+
     | (passw(?:or)?d["']?\s*[:=]\s*["']) [^"'\r\n]{4,}
     | (passw(?:or)?d["']?\s*[:=]\s*) (?=[^\s"',;&()<>\[\]{}]{0,60}\d) [^\s"',;&()<>\[\]{}]{6,}
     """

@@ -287,6 +287,8 @@ def test_no_url_credentials(text: str, secret: str) -> None:
         ("PGPASSWORD=hunter2 psql", "hunter2"),
         ("password: hunter22", "hunter22"),
         ("refresh_token=a0b1c2d3e4f5a6b7c8", "a0b1c2d3e4f5a6b7c8"),
+        ('{"access_token": "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.c2lnbmVk"}', "c2lnbmVk"),
+        ("id_token=eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.c2lnbmVk", "c2lnbmVk"),
         ("Ocp-Apim-Subscription-Key: a0b1c2d3e4f5a6b7c8", "a0b1c2d3e4f5a6b7c8"),
     ],
 )
@@ -326,6 +328,8 @@ def test_texts_about_secrets_stay(text: str) -> None:
         "key: https://x?" + "a-" * 100_000,
         "://" + "a@" * 100_000,
         "x-api-key-" * 20_000,
+        "token: " + "-eyJabcdefgh" * 16_000,
+        "token: " + "eyJabcdefgh." * 16_000,
     ],
     ids=lambda text: text[:16],
 )
