@@ -48,6 +48,7 @@ _URL_SECRET: Final = re.compile(
 # of its length
 _TEXT_SECRET: Final = re.compile(
     r"""(?ix)
+    (?=[abceprs]) (?:  # how each of these begins: to ask that first takes a third of the time
     (\bauthorization["']?\s*[:=]\s*["']?(?:bearer|basic|token|api-?key)\s+) [^\s"',;&]{6,}
     | (\bauthorization["']?\s*[:=]\s*["']?) [^\s"',;&]{16,}
     | (\bbearer\s+) [\w.~+/=-]{16,}
@@ -58,7 +59,7 @@ _TEXT_SECRET: Final = re.compile(
     | (\b) eyJ[\w-]{8,300}\.eyJ[\w-]{8,}\.[\w-]+
     | (passw(?:or)?d["']?\s*[:=]\s*["']) [^"'\r\n]{4,}
     | (passw(?:or)?d["']?\s*[:=]\s*) (?=[^\s"',;&()<>\[\]{}]{0,60}\d) [^\s"',;&()<>\[\]{}]{6,}
-    """
+    )"""
 )
 # made once, as json.dumps makes one a call; nothing here is circular
 _compact: Final = json.JSONEncoder(
