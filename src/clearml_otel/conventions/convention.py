@@ -53,6 +53,8 @@ class Convention:
         content_events: span events whose attributes tell what the span's own do not.
         message_events: span events that are one message each, and who speaks.
         answer_events: span events that are one answer each.
+        event_lists: attributes that hold such events as JSON, each with its ``event.name``.
+        event_bodies: of these events, the attributes that hold all of it, or text and blocks.
         events: span events that are callbacks without duration: the name to our name and fields.
     """
 
@@ -87,6 +89,8 @@ class Convention:
     content_events: tuple[str, ...] = ()
     message_events: Mapping[str, str] = field(default_factory=dict[str, str])
     answer_events: tuple[str, ...] = ()
+    event_lists: tuple[str, ...] = ()
+    event_bodies: tuple[str, ...] = ()
     events: Mapping[str, tuple[str, Mapping[str, Keys]]] = field(
         default_factory=dict[str, tuple[str, Mapping[str, Keys]]]
     )

@@ -8,8 +8,10 @@ The rule, from the outside in:
 2. **Spans side by side.** Instrumentations of one library may make traces of their own. Two runs
    of one kind, of two such scopes in one process, whose times overlap and that have the same name
    (or, for model calls, the same outcome) are one operation. So are a LangChain model call and a
-   call within its time by a scope that makes nothing but model calls, if the outcome is the same.
-   Each run has one double a scope at most.
+   call within its time by a scope that makes nothing but model calls, if the outcome is the same;
+   and the calls of two such scopes, as of a client that tells of itself and its instrumentation, if
+   one is within the other's time, or both name the same response. Each run has one double a scope
+   at most.
 3. **Whole scopes.** Scopes that are named after the same library (LangChain for ours,
    OpenInference, Traceloop, OpenTelemetry's own) see the same of one process, whatever they call
    it. What the scope with the most runs of a kind (ours before all) does not tell is then told
@@ -206,7 +208,8 @@ def _simultaneous(
     for by_scope in alike.values():
         for scope, other_scope in combinations(sorted(by_scope), 2):
             langchain = _sees_langchain(scope) or _sees_langchain(other_scope)
-            if langchain or _same_library(scope, other_scope):
+            both_clients = scope in clients and other_scope in clients
+            if langchain or both_clients or _same_library(scope, other_scope):
                 yield from _pairs(
                     [
                         run
@@ -295,9 +298,22 @@ def _look_alike(run: Run, other: Run) -> bool:
     both_langchain = _sees_langchain(scope) and _sees_langchain(other_scope)
     if both_langchain or _same_library(scope, other_scope):
         return run.name == other.name or _same_outcome(run, other)
-    outer, inner = (run, other) if _sees_langchain(scope) else (other, run)
-    within = outer.span.start_time_ns <= inner.span.start_time_ns and _end(inner) <= _end(outer)
-    return within and _same_outcome(run, other)
+    if _sees_langchain(scope) or _sees_langchain(other_scope):
+        outer, inner = (run, other) if _sees_langchain(scope) else (other, run)
+        return _is_within(inner, outer) and _same_outcome(run, other)
+    if _same_response(run, other):
+        return True
+    within = _is_within(run, other) or _is_within(other, run)
+    return within and run.model == other.model and _same_outcome(run, other)
+
+
+def _is_within(inner: Run, outer: Run) -> bool:
+    return outer.span.start_time_ns <= inner.span.start_time_ns and _end(inner) <= _end(outer)
+
+
+def _same_response(run: Run, other: Run) -> bool:
+    told, other_told = (each.span.attributes.get(names.RESPONSE_ID) for each in (run, other))
+    return isinstance(told, str) and told == other_told != ""
 
 
 def _same_outcome(run: Run, other: Run) -> bool:

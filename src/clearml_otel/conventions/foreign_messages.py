@@ -1,8 +1,8 @@
 """Messages of any shape as the GenAI conventions' message JSON.
 
 Read are the conventions' own form, OpenAI's chat and responses forms, LangChain's dumps
-(constructor, ``data`` and plain), its results and prompts, OpenInference's flattened messages, and
-plain text.
+(constructor, ``data`` and plain), its results and prompts, OpenInference's flattened messages,
+Anthropic's, Bedrock's and Google's content blocks, and plain text.
 """
 
 from __future__ import annotations
@@ -38,6 +38,12 @@ _TEXTS: Final = frozenset({"text", "input_text", "output_text", ""})
 _REASONING: Final = frozenset({"reasoning", "thinking"})
 _CALLS: Final = frozenset({"tool_call", "tool_use", "function_call", "function"})
 _RESPONSES: Final = frozenset({"tool_call_response", "tool_result", "function_call_output"})
+_BLOCKS: Final = frozenset(
+    {*_REASONING, "tool_use", "tool_result", "image_url", "image", "input_image", "file"}
+)
+# keys of blocks without a type, as Bedrock's and Google's are
+_CALL_KEYS: Final = ("toolUse", "functionCall", "function_call")
+_RESPONSE_KEYS: Final = ("toolResult", "functionResponse", "function_response")
 _DEEPEST: Final = 8
 """How far below the top messages are looked for."""
 _ASIDE: Final = ("finish_reason", "logprobs", "name")
@@ -69,13 +75,33 @@ def has_roles(value: object) -> bool:
     return any(message["role"] for message in _messages(parsed(value), ""))
 
 
+def with_blocks(message: object) -> object:
+    """A message whose content is the JSON of content blocks, with these; any other as it is.
+
+    An answer may be JSON of something else: each item has to be a block that is known.
+    """
+    fields = fields_of(message)
+    blocks = items_of(parsed(fields.get("content")))
+    known = bool(blocks) and all(_is_block(fields_of(block)) for block in blocks)
+    return {**fields, "content": blocks} if known else message
+
+
+def _is_block(fields: Mapping[str, Any]) -> bool:
+    kind = fields.get("type")
+    if kind is None:
+        return _typeless(fields) is not None or set(fields) == {"text"}
+    if kind in ("text", "input_text", "output_text"):
+        return isinstance(fields.get("text"), str)
+    return isinstance(kind, str) and kind in _BLOCKS
+
+
 def content_of(value: object) -> str | None:
     """The text in a message that stands for a value, such as what a tool gave; else the value."""
     structure = parsed(value)
     fields = fields_of(structure)
     if _is_message(fields):
         inner = _unwrapped(fields)
-        return text_of(_plain_content(inner.get("content")))
+        return text_of(plain_content(inner.get("content")))
     return text_of(value)
 
 
@@ -159,7 +185,10 @@ def _message(fields: Mapping[str, Any], speaker: str) -> Iterator[Message]:
     if role == "tool" and "parts" not in inner:
         if fields_of(inner.get("content")).get("type") == "function":
             return  # Langfuse tells the tools that a model may call as if they had spoken
-        parts = [_response(inner, inner.get("content"))]
+        content = inner.get("content")
+        told = [part for part in map(_part, items_of(content)) if part is not None]
+        parts = [part for part in told if part["type"] == "tool_call_response"]
+        parts = parts or [_response(inner, content)]
     else:
         parts = list(_parts(inner))
     yield {"role": role, "parts": parts, **_aside(fields, inner)}
@@ -199,6 +228,8 @@ def _part(block: object) -> dict[str, Any] | None:
     fields = fields_of(block)
     fields = fields_of(fields.get("message_content")) or fields
     kind = str(fields.get("type") or "")
+    if not kind and (typeless := _typeless(fields)) is not None:
+        return typeless
     if kind in _TEXTS:
         text = text_of(fields.get("content", fields.get("text")))
         return None if text is None else {"type": "text", "content": text}
@@ -212,21 +243,34 @@ def _part(block: object) -> dict[str, Any] | None:
     return _media(kind, fields)
 
 
+def _typeless(fields: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A block whose only key says what it is; None for a text."""
+    for key in _CALL_KEYS:
+        if is_object(fields.get(key)):
+            return _call(fields_of(fields[key]))
+    for key in _RESPONSE_KEYS:
+        if is_object(fields.get(key)):
+            inner = fields_of(fields[key])
+            return _response(inner, _first(inner, "content", "response"))
+    thought = fields_of(fields_of(fields.get("reasoningContent")).get("reasoningText"))
+    return {"type": "reasoning", "content": text_of(thought.get("text")) or ""} if thought else None
+
+
 def _call(fields: Mapping[str, Any]) -> dict[str, Any]:
     function = fields_of(fields.get("function")) or fields
     arguments = _first(function, "arguments", "args", "input")
-    identifier = _first(fields, "id", "call_id")
+    identifier = _first(fields, "id", "call_id", "toolUseId")
     call = {"type": "tool_call", "name": function.get("name"), "arguments": parsed(arguments)}
     return call if identifier is None else {**call, "id": identifier}
 
 
 def _response(fields: Mapping[str, Any], response: object) -> dict[str, Any]:
-    identifier = _first(fields, "tool_call_id", "id", "call_id", "tool_use_id")
-    part = {"type": "tool_call_response", "response": _plain_content(response)}
+    identifier = _first(fields, "tool_call_id", "id", "call_id", "tool_use_id", "toolUseId")
+    part = {"type": "tool_call_response", "response": plain_content(response)}
     return part if identifier is None else {**part, "id": identifier}
 
 
-def _plain_content(content: object) -> object:
+def plain_content(content: object) -> object:
     """Content whose blocks are all texts, as one text."""
     blocks = [fields_of(block) for block in items_of(content)]
     texts = [_first(block, "text", "content") for block in blocks]

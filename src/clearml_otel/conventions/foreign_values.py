@@ -102,6 +102,10 @@ def items_of(value: object) -> list[Any]:
     return list(cast("Iterable[Any]", value)) if isinstance(value, (list, tuple)) else []
 
 
+class _Node(dict[str, Any]):
+    """A part of the tree that is being built; what is no such node is somebody's value."""
+
+
 def unflattened(attributes: Attributes, prefix: str) -> list[Any]:
     """Attributes flattened by index, as the list that they were.
 
@@ -109,14 +113,14 @@ def unflattened(attributes: Attributes, prefix: str) -> list[Any]:
         attributes: of a span, such as ``{"llm.input_messages.0.message.role": "user"}``.
         prefix: of the list, without the dot: ``"llm.input_messages"``.
     """
-    tree: dict[str, Any] = {}
+    tree = _Node()
     for path, value in _below(attributes, f"{prefix}."):
         node = tree
         for step in path[:-1]:
-            inner: Any = node.setdefault(step, {})
-            if not isinstance(inner, dict):
+            inner: Any = node.setdefault(step, _Node())
+            if not isinstance(inner, _Node):
                 break
-            node = cast("dict[str, Any]", inner)
+            node = inner
         else:
             node[path[-1]] = value
     return items_of(_lists(tree)) if tree else []

@@ -2,7 +2,9 @@
 
 Written by OpenTelemetry's own instrumentations (LangChain, OpenAI, OpenAI Agents, …), PydanticAI,
 Logfire and many others. Source: github.com/open-telemetry/semantic-conventions-genai, and spans of
-opentelemetry-instrumentation-genai-langchain 1.3b0, -genai-openai 1.3b0 and PydanticAI 2.68.
+opentelemetry-instrumentation-genai-langchain 1.3b0, -genai-openai 1.3b0, PydanticAI 2.68, Logfire
+5.4, Strands 1.62, azure-ai-inference 1.0.0b9 and anthropic 2.14; and the documentation of Google's
+ADK (``gcp.vertex.agent.*``) and Vercel's AI SDK (``ai.*``).
 """
 
 from __future__ import annotations
@@ -22,6 +24,11 @@ OPERATIONS: Final[dict[str, RunType]] = {
     "invoke_agent": "chain",
     "invoke_workflow": "chain",
     "retrieval": "retriever",
+    # Semantic Kernel's and LiteLLM's names of the same
+    "chat.completions": "chat_model",
+    "text_completions": "llm",
+    "acompletion": "chat_model",
+    "atext_completion": "llm",
 }
 GENAI: Final = Convention(
     name="genai",
@@ -34,21 +41,44 @@ GENAI: Final = Convention(
         "tool": ("gen_ai.tool.name",),
         "chain": ("gen_ai.agent.name", "gen_ai.workflow.name"),
         "retriever": ("gen_ai.data_source.id",),
+        "": ("logfire.msg",),
     },
     inputs={
-        "tool": ("gen_ai.tool.call.arguments", "tool_arguments", "input"),
+        "tool": (
+            "gen_ai.tool.call.arguments",
+            "tool_arguments",
+            "gcp.vertex.agent.tool_call_args",
+            "input",
+        ),
         "retriever": ("gen_ai.retrieval.query.text",),
         "chain": ("gen_ai.input.messages", "pydantic_ai.all_messages"),
     },
     outputs={
-        "tool": ("gen_ai.tool.call.result", "tool_response", "output"),
+        "tool": (
+            "gen_ai.tool.call.result",
+            "tool_response",
+            "gcp.vertex.agent.tool_response",
+            "output",
+        ),
         "retriever": ("gen_ai.retrieval.documents",),
         "chain": ("gen_ai.output.messages", "final_result"),
     },
-    asked=("gen_ai.input.messages", "gen_ai.prompt", "request_data"),
+    asked=(
+        "gen_ai.input.messages",
+        "gen_ai.prompt",
+        "request_data",
+        "gcp.vertex.agent.llm_request",
+        "ai.prompt.messages",
+    ),
     asked_lists=("gen_ai.prompt",),
     asked_before=("gen_ai.system_instructions",),
-    answered=("gen_ai.output.messages", "gen_ai.completion", "response_data"),
+    answered=(
+        "gen_ai.output.messages",
+        "gen_ai.completion",
+        "response_data",
+        ("gcp.vertex.agent.llm_response", "content"),
+        "ai.response.text",
+    ),
     answered_lists=("gen_ai.completion",),
     fields={
         names.REQUEST_MODEL: ("gen_ai.request.model",),
@@ -65,7 +95,7 @@ GENAI: Final = Convention(
         ),
         names.USAGE_TOTAL_TOKENS: ("gen_ai.usage.total_tokens", "llm.usage.total_tokens"),
     },
-    finish_reasons=("gen_ai.response.finish_reasons",),
+    finish_reasons=("gen_ai.response.finish_reasons", "gen_ai.response.finish_reason"),
     sessions=("session.id", "gen_ai.conversation.id"),
     error_types=("error.type",),
     content_events=(
@@ -80,4 +110,7 @@ GENAI: Final = Convention(
         "gen_ai.tool.message": "tool",
     },
     answer_events=("gen_ai.choice",),
+    event_lists=("events",),  # PydanticAI before 1.0, and Logfire
+    # Azure AI Inference and Semantic Kernel; an answer in any of them
+    event_bodies=("gen_ai.event.content", "message"),
 )

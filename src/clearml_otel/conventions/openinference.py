@@ -35,7 +35,8 @@ OPENINFERENCE: Final = Convention(
     answered=("output.value",),
     answered_lists=("llm.output_messages", "llm.choices"),
     fields={
-        names.REQUEST_MODEL: ("llm.model_name",),
+        # a call that failed has no answer to name it
+        names.REQUEST_MODEL: ("llm.model_name", ("llm.invocation_parameters", "model")),
         names.TOOL_DESCRIPTION: ("tool.description",),
         names.TOOL_CALL_ID: ("tool_call.id", "tool.id"),
     },

@@ -14,12 +14,20 @@ from typing import Any, Final, TypeAlias
 from clearml_otel import attributes as names
 from clearml_otel.conventions import clearml_otel as own
 from clearml_otel.conventions.convention import Convention, RunType
-from clearml_otel.conventions.foreign_messages import Message, content_of, has_roles, messages_of
+from clearml_otel.conventions.foreign_messages import (
+    Message,
+    content_of,
+    has_roles,
+    messages_of,
+    plain_content,
+    with_blocks,
+)
 from clearml_otel.conventions.foreign_values import (
     decoded,
     fields_of,
     find,
     integer_of,
+    is_object,
     items_of,
     parsed,
     text_of,
@@ -33,7 +41,7 @@ Told: TypeAlias = Iterator[tuple[str, AttributeValue]]
 _UNKNOWN_ERROR: Final = "_OTHER"
 """What OpenTelemetry's conventions write for an error whose class is not known."""
 _UNKNOWN_MODELS: Final = frozenset({"unknown", "None", ""})
-_TRACEBACK: Final = re.compile(r"\s*Traceback \(most recent call last\):.*", re.DOTALL)
+_TRACEBACK: Final = "Traceback (most recent call last):"
 _REPR: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\((.*)\)", re.DOTALL)
 _NO_ERRORS: Final = frozenset({"GraphBubbleUp", "GraphInterrupt", "NodeInterrupt", "ParentCommand"})
 """LangGraph's exceptions that steer a graph."""
@@ -68,7 +76,9 @@ def _run_type(attributes: Attributes, convention: Convention) -> RunType | None:
 
 
 def _attributes(span: SpanRecord, convention: Convention, run_type: RunType) -> Told:
-    attributes = _with_event_content(span, convention) if span.events else span.attributes
+    attributes = span.attributes
+    if span.events or any(key in attributes for key in convention.event_lists):
+        attributes = _with_event_content(span, convention, run_type)
     if run_type in {"llm", "chat_model"}:
         asked = _asked(attributes, convention)
         run_type = _kind_of_model(run_type, asked)
@@ -113,7 +123,7 @@ def _name(span: SpanRecord, convention: Convention, run_type: str) -> str:
 def _asked(attributes: Attributes, convention: Convention) -> tuple[list[Message], bool] | None:
     """What a model was asked, and whether as chat messages."""
     for prefix in convention.asked_lists:
-        rows = unflattened(attributes, prefix)
+        rows = list(map(with_blocks, unflattened(attributes, prefix)))
         found = messages_of(rows, "user")
         if found:
             return found, has_roles(rows)
@@ -131,7 +141,8 @@ def _asked(attributes: Attributes, convention: Convention) -> tuple[list[Message
 
 def _answers(attributes: Attributes, convention: Convention) -> list[Message]:
     for prefix in convention.answered_lists:
-        found = messages_of(unflattened(attributes, prefix), "assistant")
+        rows = list(map(with_blocks, unflattened(attributes, prefix)))
+        found = messages_of(rows, "assistant")
         if found:
             return found
     value = find(attributes, convention.answered, encoded=convention.encoded)
@@ -143,12 +154,14 @@ def _model_call(
 ) -> Told:
     if asked:
         yield names.INPUT_MESSAGES, text_of(asked)
-    answers = _answers(attributes, convention)
+    items = _answers(attributes, convention)
+    answers = _as_one(items)
     if answers:
         yield names.OUTPUT_MESSAGES, text_of(answers)
-    reasons = items_of(find(attributes, convention.finish_reasons)) or [
-        find(attributes, convention.finish_reasons)
-    ]
+    told = parsed(find(attributes, convention.finish_reasons))
+    reasons = items_of(told) or [told]
+    if len(answers) < len(items):
+        reasons = reasons[-1:]
     if reasons == [None]:
         reasons = [answer.get("finish_reason") for answer in answers]
     if any(reasons):
@@ -157,6 +170,20 @@ def _model_call(
     if any(logprobs):
         yield names.LOGPROBS, text_of(logprobs)
     yield from _tokens(attributes, convention)
+
+
+def _as_one(answers: list[Message]) -> list[Message]:
+    """One answer that was told in items, as OpenAI's Responses API gives them; others as they are.
+
+    Of the items of one answer, one at most is its text: the others are thoughts and tool calls.
+    """
+    texts = [
+        answer for answer in answers if any(part["type"] == "text" for part in answer["parts"])
+    ]
+    if len(answers) < 2 or len(texts) > 1 or any(answer.get("logprobs") for answer in answers):
+        return answers
+    parts = [part for answer in answers for part in answer["parts"]]
+    return [{**answers[-1], "role": "assistant", "parts": parts}]
 
 
 def _tokens(attributes: Attributes, convention: Convention) -> Told:
@@ -247,8 +274,9 @@ def _exception(span: SpanRecord) -> Mapping[str, AttributeValue]:
 
 def _plain_error(kind: str, message: str) -> tuple[str, str]:
     """Class and message of an error; some put both, and the traceback, into the message."""
-    shorter = _TRACEBACK.sub("", message)
-    if shorter != message and (match := _REPR.fullmatch(shorter.strip())):
+    before, traceback, _ = message.partition(_TRACEBACK)
+    shorter = before.rstrip() if traceback else message
+    if traceback and (match := _REPR.fullmatch(shorter.strip())):
         said = match[2].strip()
         return match[1], said[1:-1] if said[:1] in {"'", '"'} and len(said) > 1 else said
     return kind or _UNKNOWN_ERROR, shorter
@@ -266,22 +294,44 @@ def _events(span: SpanRecord, convention: Convention) -> Iterator[SpanEvent]:
             yield replace(event, name=name, attributes=told)
 
 
-def _with_event_content(span: SpanRecord, convention: Convention) -> Attributes:
+def _with_event_content(span: SpanRecord, convention: Convention, run_type: RunType) -> Attributes:
     """The span's attributes, and those that its content events carry where it has none itself."""
     attributes = dict(span.attributes)
     asked: list[Message] = []
     answered: list[Message] = []
-    for event in span.events:
+    for event in (*span.events, *_told_events(span, convention)):
         if event.name in convention.content_events:
             attributes = {**event.attributes, **attributes}
         elif event.name in convention.message_events:
-            message = {"role": convention.message_events[event.name], **event.attributes}
-            asked.append({**message, "content": parsed(message.get("content"))})
+            speaker = convention.message_events[event.name]
+            asked.append(_event_message(event, speaker, convention))
         elif event.name in convention.answer_events:
-            message = fields_of(parsed(event.attributes.get("message"))) or dict(event.attributes)
-            answered.append({"role": "assistant", **event.attributes, **message})
+            answered.append(_event_message(event, "assistant", convention))
+    if run_type == "tool":
+        for key, told in ((names.TOOL_CALL_ARGUMENTS, asked), (names.TOOL_CALL_RESULT, answered)):
+            if told:
+                attributes.setdefault(key, text_of(plain_content(told[-1].get("content"))))
+        return attributes
     if asked:
         attributes.setdefault(names.INPUT_MESSAGES, text_of(asked))
     if answered:
         attributes.setdefault(names.OUTPUT_MESSAGES, text_of(answered))
     return attributes
+
+
+def _told_events(span: SpanRecord, convention: Convention) -> Iterator[SpanEvent]:
+    """The events that an attribute holds as JSON."""
+    for key in convention.event_lists:
+        for item in items_of(parsed(span.attributes.get(key))):
+            fields = fields_of(item)
+            yield SpanEvent(str(fields.get("event.name")), span.start_time_ns, fields)
+
+
+def _event_message(event: SpanEvent, speaker: str, convention: Convention) -> Message:
+    """What an event says: in fields of its own, or in one that holds it all, text or blocks."""
+    fields: Message = {"role": speaker, **event.attributes}
+    for key in convention.event_bodies:
+        told = parsed(fields.pop(key, None))
+        if told is not None:
+            fields |= fields_of(told) if is_object(told) else {"content": told}
+    return {key: parsed(value) for key, value in fields.items()}

@@ -25,10 +25,9 @@ SHORTEST_LIMIT: Final = 256
 UNREDACTED: Final = "[not kept: redact failed]"
 _ROOM_FOR_MARK: Final = 64
 _IN_EVENTS: Final = (names.INPUT_MESSAGES, names.OUTPUT_MESSAGES, names.TOOL_DEFINITIONS)
-# what the conventions' message parts say beside their content
-_NO_CONTENT: Final = frozenset(
-    {"role", "type", "id", "name", "finish_reason", "modality", "mime_type", "sha256"}
-)
+# what the conventions' messages and their parts say beside their content
+_MESSAGE_FORM: Final = frozenset({"role", "finish_reason"})
+_PART_FORM: Final = frozenset({"type", "id", "name", "modality", "mime_type", "hash"})
 
 
 class Content:
@@ -46,6 +45,7 @@ class Content:
     ) -> None:
         self.on_spans = capture.on_spans
         self.in_events = capture.in_events
+        self.redacts = redact is not None
         self._redact = redact
         self._max_length = max(SHORTEST_LIMIT, min(max_length, MAX_TEXT))
         # what was cut to that length already says its own length behind it
@@ -106,7 +106,8 @@ class Content:
                 told: Json = json.loads(text)
             except (ValueError, RecursionError):
                 return self._kept(text, where)
-            return plain_json(self._kept_json(told, where))
+            keep = self._kept_messages if where in _IN_EVENTS else self._kept_json
+            return plain_json(keep(told, where))
         return self._kept(text, where)
 
     def _keep(self, attributes: dict[str, Any], where: str, text: str) -> None:
@@ -125,13 +126,48 @@ class Content:
         if isinstance(value, list):
             return [self._kept_json(item, where) for item in value]
         if isinstance(value, dict):
-            return {
-                key: item
-                if key in _NO_CONTENT and isinstance(item, str)
-                else self._kept_json(item, where)
-                for key, item in value.items()
-            }
+            return {key: self._kept_json(item, where) for key, item in value.items()}
         return value
+
+    def _kept_messages(self, messages: Json, where: str) -> Json:
+        """Messages, or the definitions of tools, whose form is no content."""
+        if not isinstance(messages, list):
+            return self._kept_json(messages, where)
+        return [
+            self._kept_message(message, where)
+            if isinstance(message, dict) and isinstance(message.get("parts"), list)
+            else self._kept_part(message, where)
+            for message in messages
+        ]
+
+    def _kept_message(self, message: dict[str, Json], where: str) -> Json:
+        kept: dict[str, Json] = {}
+        for key, item in message.items():
+            if key == "parts" and isinstance(item, list):
+                kept[key] = [self._kept_part(part, where) for part in item]
+            else:
+                kept[key] = item if key in _MESSAGE_FORM else self._kept_json(item, where)
+        return kept
+
+    def _kept_part(self, part: Json, where: str) -> Json:
+        if not isinstance(part, dict):
+            return self._kept_json(part, where)
+        # the name of a tool is none of its content, that of a file is
+        form = _PART_FORM - {"name"} if "modality" in part else _PART_FORM
+        kept: dict[str, Json] = {}
+        for key, item in part.items():
+            if key in form and isinstance(item, str):
+                kept[key] = item
+            elif key == "response" and isinstance(item, list):
+                kept[key] = [self._kept_block(block, where) for block in item]
+            else:
+                kept[key] = self._kept_json(item, where)
+        return kept
+
+    def _kept_block(self, block: Json, where: str) -> Json:
+        """What a tool answered: its own data, among which files are told as parts."""
+        is_file = isinstance(block, dict) and "modality" in block
+        return self._kept_part(block, where) if is_file else self._kept_json(block, where)
 
 
 def _redacted(redact: Redact, text: str, where: str) -> str:

@@ -11,7 +11,14 @@ from typing import Any, Final, cast
 
 from langchain_core.documents import Document
 
-from clearml_otel.langchain.values import Json, clean_text, plain, plain_json, to_json, to_text
+from clearml_otel.langchain.values import (
+    Json,
+    clean_text,
+    is_empty,
+    plain,
+    plain_json,
+    to_json,
+)
 
 _MOST: Final = 100
 """Documents of one retrieval; the rest is counted."""
@@ -80,11 +87,11 @@ def document_fields(document: object, longest: int = _LONGEST) -> dict[str, Json
     score = pair[1] if len(pair) == 2 else None
     content, given_id, metadata = _parts_of(pair[0] if len(pair) in {1, 2} else pair)
     row: dict[str, Json] = {}
-    if identifier := given_id or _known(metadata, _ID_KEYS):
-        row["id"] = to_text(identifier)
+    if (identifier := given_id or _known(metadata, _ID_KEYS)) is not None:
+        row["id"] = _as_text(identifier)
     row["content"] = clean_text(content, longest) if isinstance(content, str) else plain(content)
-    if source := _known(metadata, _SOURCE_KEYS):
-        row["source"] = clean_text(to_text(source), 2_000)
+    if (source := _known(metadata, _SOURCE_KEYS)) is not None:
+        row["source"] = clean_text(_as_text(source), 2_000)
     number = _number(_known(metadata, _SCORE_KEYS) if score is None else score)
     if number is not None:
         row["score"] = number
@@ -109,9 +116,18 @@ def _parts_of(document: object) -> tuple[object, object, Mapping[str, Any]]:
 def _known(metadata: Mapping[str, Any], keys: tuple[str, ...]) -> object:
     for key in keys:
         value = metadata.get(key)
-        if value is not None and value != "":
+        if is_empty(value) or (isinstance(value, str) and not value):
+            continue
+        # a row of a table has NaN where it has nothing
+        if not (isinstance(value, float) and math.isnan(value)):
             return value
     return None
+
+
+def _as_text(value: object) -> str:
+    """A path, a UUID or the like as what it prints, and not as JSON of that."""
+    told = plain(value)
+    return told if isinstance(told, str) else plain_json(told)
 
 
 def _number(value: object) -> float | int | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
+from clearml_otel.langchain.values import is_empty
+
 _MODULE: Final = "langgraph."
 _NAMES: Final = frozenset({"Command", "Send", "Interrupt", "GraphOutput", "Overwrite"})
 
@@ -25,7 +27,7 @@ def carried(value: object) -> object:
     """
     kind = type(value).__name__
     if kind == "Command":
-        if (update := command_update(value)) not in (None, {}):
+        if not is_empty(update := command_update(value)):
             return update
         return getattr(value, "resume", None)
     return getattr(value, "arg" if kind == "Send" else "value", None)
@@ -43,7 +45,7 @@ def envelope(value: object) -> object:
         "update": command_update(value),
         "resume": getattr(value, "resume", None),
     }
-    return {key: item for key, item in fields.items() if item not in (None, (), {})}
+    return {key: item for key, item in fields.items() if not is_empty(item)}
 
 
 def command_update(command: object) -> object:

@@ -13,6 +13,7 @@ from clearml_otel import attributes as names
 from clearml_otel.langchain.guard import report_error
 from clearml_otel.langchain.mappings import fields_of, word
 from clearml_otel.langchain.messages import answers_json
+from clearml_otel.langchain.values import plain, plain_json
 
 _PROVIDER: Final = "provider"
 _ATTRIBUTES: Final[Mapping[str, str]] = {
@@ -147,6 +148,11 @@ def logprobs(answers: Answers) -> list[object]:
         told.append(said)
         some = some or said is not None
     return told if some else []
+
+
+def logprobs_json(told: object) -> str:
+    """What :func:`logprobs` found as JSON; its tokens are no secrets, whatever they are called."""
+    return plain_json(plain(told, hide=False))
 
 
 def _answer(generation: Any) -> Answer:

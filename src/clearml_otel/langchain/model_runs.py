@@ -19,6 +19,7 @@ from clearml_otel.langchain.model_answers import (
     Answers,
     answers_of,
     logprobs,
+    logprobs_json,
     output_messages_json,
     response_attributes,
 )
@@ -26,7 +27,7 @@ from clearml_otel.langchain.model_requests import request_attributes, tool_defin
 from clearml_otel.langchain.runs import OpenRun
 from clearml_otel.langchain.scores import Scorer
 from clearml_otel.langchain.token_usage import usage_attributes
-from clearml_otel.langchain.values import plain_json, to_json
+from clearml_otel.langchain.values import plain_json
 
 _NOTHING: dict[str, Any] = {}
 _TOOLS = frozenset({"tools", "functions"})
@@ -110,8 +111,9 @@ class ModelRuns:
         said.update(response_attributes(answers))
         put = self._content.put
         put(said, names.OUTPUT_MESSAGES, self._answered_json, answers)
-        if probabilities := logprobs(answers):
-            put(said, names.LOGPROBS, to_json, probabilities)
+        # a text that is in pieces cannot be redacted
+        if not self._content.redacts and (probabilities := logprobs(answers)):
+            put(said, names.LOGPROBS, logprobs_json, probabilities)
         if self._scorer is not None:
             fill(said, "readability", self._scores, self._scorer, run.span, answers, said)
 

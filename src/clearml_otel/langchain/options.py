@@ -36,7 +36,8 @@ class InstrumentationOptions:
             ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT``, which decides where this is not
             given, or a truth value; on the spans by default.
         redact: applied to each text of content, tags and metadata, with the name of the attribute
-            that it goes to; gives the text that may be kept.
+            that it goes to; gives the text that may be kept. Log probabilities, which hold an
+            answer in pieces, are left out then.
         max_content_length: characters of one text; longer ones are cut and say so.
         capture_media: keep the bytes of images, audio and files in messages, as base64.
     """

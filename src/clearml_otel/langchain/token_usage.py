@@ -116,14 +116,19 @@ def usage_attributes(answers: Answers) -> dict[str, int]:
 
     Input counts include what was read from and written to a cache, and output counts include
     reasoning, as the GenAI conventions want it. A total is told where it is not just their sum.
-    Counts of 0 are kept for input and output, and left out for their parts.
+    Counts of 0 are kept for input and output, and left out for their parts. An answer from
+    LangChain's cache took none.
 
     Args:
         answers: several answers to one prompt tell the same usage, which is read once.
     """
     for item in answers.items:
-        if item.usage and (found := _counts(item.usage)):
-            return found
+        if item.usage:
+            # what LangChain marks an answer from its cache with, beside the first call's usage
+            if "total_cost" in item.usage and _count(item.usage["total_cost"]) == 0:
+                return {}
+            if found := _counts(item.usage):
+                return found
     # where most completions have it
     told: object = answers.output.get("token_usage")
     if type(told) is dict and (found := _counts(cast("dict[str, Any]", told))):

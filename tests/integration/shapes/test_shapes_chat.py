@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.output_parsers import JsonOutputParser
@@ -39,6 +40,25 @@ INPUTS: dict[str, Any] = {
     ],
     "prompt value": ChatPromptTemplate.from_messages(CONVERSATION).invoke({}),
 }
+
+
+@pytest.mark.parametrize("told", ["usage_metadata", "token_usage"])
+def test_an_answer_from_the_cache_takes_no_tokens(shape: Shapes, told: str) -> None:
+    """LangChain repeats the message with its usage, and marks that it cost nothing."""
+    counts = {"prompt_tokens": 5, "completion_tokens": 2}
+    answer = AIMessage("because", response_metadata={"token_usage": counts, "model_name": "m"})
+    if told == "usage_metadata":
+        answer = AIMessage("because", usage_metadata=USAGE, response_metadata={"model_name": "m"})
+
+    def program() -> list[object]:
+        model = TurnsModel(turns=[answer], cache=InMemoryCache())
+        return [model.invoke("why?").content, model.invoke("why?").content]
+
+    seen = shape(program)
+    assert seen.result == ["because", "because"]
+    assert seen.pairs == [("Human: why?", "because")] * 2
+    assert seen.tokens == [(5, 2, 7), (None, None, None)]
+    assert [run["model"] for run in seen.runs] == ["m", "m"]
 
 
 @pytest.mark.parametrize("kind", INPUTS)

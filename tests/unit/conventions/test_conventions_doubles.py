@@ -157,6 +157,39 @@ def test_a_providers_call_in_a_trace_of_its_own(
     assert counted(mine, client) == ids(mine) | (set() if is_double else ids(client))
 
 
+def sdk_call(start: float, end: float, **more: object) -> SpanRecord:
+    """What Anthropic's client says of itself: no content, and no name of an instrumentation."""
+    attributes = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "m",
+        "gen_ai.usage.input_tokens": 3,
+        "gen_ai.usage.output_tokens": 5,
+        **more,
+    }
+    return foreign(attributes, scope="com.anthropic.sdk.python", start=start, end=end)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "more", "is_double"),
+    [
+        (2, 4, {}, True),
+        (0, 6, {}, True),  # the client's own call may be the longer one
+        (2, 4, {"gen_ai.request.model": "another"}, False),
+        (2, 4, {"gen_ai.usage.output_tokens": 6}, False),
+        (2, 6, {}, False),
+        (2, 6, {"gen_ai.response.id": "msg_1"}, True),
+    ],
+)
+def test_a_clients_own_call_beside_its_instrumentations(
+    start: float, end: float, more: dict[str, object], is_double: bool
+) -> None:
+    scope = "opentelemetry.instrumentation.anthropic"
+    made = genai_chat(scope=scope, start=1, end=5)
+    told = replace(made, attributes={**made.attributes, "gen_ai.response.id": "msg_1"})
+    own = sdk_call(start, end, **more)
+    assert counted(told, own) == ids(told) | (set() if is_double else ids(own))
+
+
 @pytest.mark.parametrize("scope", ["langfuse-sdk", "pydantic-ai", "my-app"])
 def test_calls_of_unrelated_scopes_at_the_same_time_stay(scope: str) -> None:
     """Two frameworks that ask different questions of one model."""

@@ -23,6 +23,12 @@ def test_flattened_lists() -> None:
     assert second == {"message": {"role": "tool"}}
 
 
+def test_a_value_that_is_an_object_is_not_changed() -> None:
+    value = {"a": 1}
+    assert unflattened({"x.0": value, "x.0.b": 2}, "x") == [value]
+    assert value == {"a": 1}
+
+
 @pytest.mark.parametrize(
     "attributes",
     [

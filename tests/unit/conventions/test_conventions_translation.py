@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -123,6 +124,116 @@ def test_the_older_flattened_form() -> None:
     assert run.usage == Usage(1, 2, 3)
 
 
+def test_flattened_content_that_is_blocks() -> None:
+    """OpenLLMetry writes questions with images, and Bedrock's answers, as JSON of their blocks."""
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    run = read(
+        {
+            "llm.request.type": "chat",
+            "gen_ai.system": "AWS",
+            "gen_ai.request.model": "m",
+            "gen_ai.prompt.0.role": "user",
+            "gen_ai.prompt.0.content": json.dumps([{"type": "text", "text": "q"}, image]),
+            "gen_ai.completion.0.role": "assistant",
+            "gen_ai.completion.0.content": '[{"text": "a"}]',
+        }
+    )
+    assert run.prompts == "Human: q [image]"
+    assert run.generations[0].text == "a"
+
+
+@pytest.mark.parametrize("said", ['[{"type": "dog", "text": 3}]', "[]", '[{"city": "x"}]', "[1]"])
+def test_flattened_content_that_is_other_json_stays_text(said: str) -> None:
+    answer = {"gen_ai.completion.0.role": "assistant", "gen_ai.completion.0.content": said}
+    run = read({"gen_ai.system": "x", "gen_ai.request.model": "m", **answer})
+    assert run.generations[0].text == said
+
+
+def test_the_items_of_one_answer_are_one_answer() -> None:
+    """OpenInference and others tell each output item of OpenAI's Responses API as a message."""
+    out = "llm.output_messages"
+    call = "message.tool_calls.0.tool_call"
+    attributes = {
+        "openinference.span.kind": "LLM",
+        f"{out}.0.message.contents.0.message_content.type": "reasoning",
+        f"{out}.0.message.contents.0.message_content.text": "hmm",
+        f"{out}.1.message.role": "assistant",
+        f"{out}.1.message.content": "a",
+        f"{out}.2.message.role": "assistant",
+        f"{out}.2.{call}.function.name": "w",
+        f"{out}.2.{call}.function.arguments": "{}",
+        f"{out}.2.{call}.id": "c",
+    }
+    run = read(attributes)
+    calls = '[{"name": "w", "arguments": {}, "id": "c"}]'
+    assert run.generations == (Generation("a", tool_calls=calls, reasoning="hmm"),)
+    reasons = ("stop", "tool_calls")
+    item = {"role": "assistant", "parts": [{"type": "text", "content": "a"}]}
+    asked_tool = {"role": "assistant", "parts": [{"type": "tool_call", "name": "w", "id": "c"}]}
+    run = read(
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.response.finish_reasons": reasons,
+            "gen_ai.output.messages": json.dumps([item, asked_tool]),
+        }
+    )
+    assert [(each.text, each.finish_reason) for each in run.generations] == [("a", "tool_calls")]
+
+
+def test_openinference_names_the_model_of_a_failed_call_among_its_parameters() -> None:
+    asked = '{"model": "m", "temperature": 1}'
+    run = read({"openinference.span.kind": "LLM", "llm.invocation_parameters": asked}, error="no")
+    assert run.model == "m"
+
+
+def test_several_answers_stay_several() -> None:
+    said = [{"role": "assistant", "content": text, "finish_reason": "stop"} for text in ("a", "b")]
+    run = read({"gen_ai.operation.name": "chat", "gen_ai.output.messages": json.dumps(said)})
+    assert [item.text for item in run.generations] == ["a", "b"]
+
+
+def test_a_name_is_a_text_and_no_template() -> None:
+    """Logfire names spans after templates, and tells the filled one beside them."""
+    told = {"gen_ai.request.model": "m", "logfire.msg": "Chat Completion with 'm'"}
+    run = read(told, scope="logfire.openai", name="Chat Completion with {request_data[model]!r}")
+    assert run.name == "Chat Completion with 'm'"
+
+
+def test_content_under_names_of_their_own() -> None:
+    """Google's ADK and Vercel's AI SDK name models and tokens by the conventions, texts not."""
+    asked = {"contents": [{"role": "user", "parts": [{"text": "q"}]}]}
+    call = {"function_call": {"id": "c", "name": "w", "args": {"x": 1}}}
+    answered = {"content": {"role": "model", "parts": [{"text": "a"}, call]}}
+    run = read(
+        {
+            "gen_ai.system": "gcp.vertex.agent",
+            "gen_ai.request.model": "m",
+            "gcp.vertex.agent.llm_request": json.dumps(asked),
+            "gcp.vertex.agent.llm_response": json.dumps(answered),
+        }
+    )
+    calls = '[{"name": "w", "arguments": {"x": 1}, "id": "c"}]'
+    assert (run.prompts, run.generations) == ("Human: q", (Generation("a", tool_calls=calls),))
+    run = read(
+        {
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.name": "w",
+            "gcp.vertex.agent.tool_call_args": '{"x": 1}',
+            "gcp.vertex.agent.tool_response": '{"result": 42}',
+        }
+    )
+    assert (run.input, run.output) == ('{"x": 1}', '{"result": 42}')
+    run = read(
+        {
+            "gen_ai.system": "openai.chat",
+            "gen_ai.request.model": "m",
+            "ai.prompt.messages": '[{"role":"user","content":[{"type":"text","text":"q"}]}]',
+            "ai.response.text": "a",
+        }
+    )
+    assert (run.prompts, run.generations) == ("Human: q", (Generation("a"),))
+
+
 def test_content_in_span_events() -> None:
     events = (
         SpanEvent("gen_ai.system.message", NOON, {"content": "Be brief."}),
@@ -134,6 +245,99 @@ def test_content_in_span_events() -> None:
     run = read({"gen_ai.operation.name": "chat"}, events=events)
     assert run.prompts == "System: Be brief.\nHuman: q"
     assert run.generations == (Generation("a", "end_turn"),)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_events_whose_body_is_an_attribute(as_json: bool) -> None:
+    """Azure AI Inference and Semantic Kernel write the whole event as JSON, some others text."""
+    bodies: list[tuple[str, Any]] = [
+        ("gen_ai.user.message", {"role": "user", "content": "q"} if as_json else "q"),
+        (
+            "gen_ai.choice",
+            {"index": 0, "finish_reason": "stop", "message": {"content": "a"}} if as_json else "a",
+        ),
+    ]
+    told = [(name, json.dumps(body) if as_json else body) for name, body in bodies]
+    events = [SpanEvent(name, NOON, {"gen_ai.event.content": body}) for name, body in told]
+    run = read({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}, events=tuple(events))
+    assert run.prompts == "Human: q"
+    assert run.generations == (Generation("a", "stop" if as_json else None),)
+
+
+def test_events_in_an_attribute() -> None:
+    """Spans of PydanticAI before 1.0, and of Logfire, hold their events as one JSON."""
+    call = {"id": "c", "type": "function", "function": {"name": "w", "arguments": '{"x": 1}'}}
+    events = [
+        {"event.name": "gen_ai.user.message", "content": "q", "role": "user"},
+        {"event.name": "gen_ai.choice", "index": 0, "message": {"tool_calls": [call]}},
+        None,
+        {"event.name": 5},
+    ]
+    run = read(
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "m",
+            "events": json.dumps(events),
+        },
+        scope="pydantic-ai",
+    )
+    calls = '[{"name": "w", "arguments": {"x": 1}, "id": "c"}]'
+    assert (run.prompts, run.generations) == ("Human: q", (Generation("", tool_calls=calls),))
+
+
+def test_events_whose_content_is_blocks() -> None:
+    """Strands writes Bedrock's content blocks, and text where an agent answers."""
+    blocks = [{"text": "a"}, {"toolUse": {"toolUseId": "c", "name": "w", "input": {"x": 1}}}]
+    result = {"toolResult": {"toolUseId": "c", "status": "success", "content": [{"text": "42"}]}}
+    asked = [
+        SpanEvent("gen_ai.user.message", NOON, {"content": json.dumps([{"text": "q"}])}),
+        SpanEvent("gen_ai.assistant.message", NOON, {"content": json.dumps(blocks)}),
+        SpanEvent("gen_ai.tool.message", NOON, {"content": json.dumps([result])}),
+    ]
+    choice = {"message": json.dumps(blocks), "finish_reason": "tool_use"}
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+    run = read(attributes, events=(*asked, SpanEvent("gen_ai.choice", NOON, choice)))
+    assert run.prompts == 'Human: q\nAI: a [tool call w({"x": 1})]\nTool: 42'
+    calls = '[{"name": "w", "arguments": {"x": 1}, "id": "c"}]'
+    assert run.generations == (Generation("a", "tool_use", tool_calls=calls),)
+    choice = {"message": "It is so.", "finish_reason": "end_turn"}
+    run = read(attributes, events=(SpanEvent("gen_ai.choice", NOON, choice),))
+    assert run.generations == (Generation("It is so.", "end_turn"),)
+
+
+def test_a_tools_events_are_its_input_and_output() -> None:
+    events = (
+        SpanEvent("gen_ai.tool.message", NOON, {"role": "tool", "content": '{"x": 1}', "id": "c"}),
+        SpanEvent("gen_ai.choice", NOON, {"message": '[{"text": "42"}]', "id": "c"}),
+    )
+    run = read({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "w"}, events=events)
+    assert (run.name, run.input, run.output) == ("w", '{"x": 1}', "42")
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind"),
+    [
+        ({"gen_ai.operation.name": "chat.completions"}, "llm"),  # Semantic Kernel
+        ({"gen_ai.operation.name": "text_completions"}, "llm"),
+        ({"llm.request.type": "acompletion"}, "llm"),  # LiteLLM
+    ],
+)
+def test_other_names_of_a_model_call(operation: dict[str, Any], kind: str) -> None:
+    run = read({**operation, "gen_ai.request.model": "m", "gen_ai.system": "openai"})
+    assert (run.kind, run.model) == (kind, "m")
+
+
+@pytest.mark.parametrize(
+    "reasons",
+    [
+        {"gen_ai.response.finish_reasons": '["stop"]'},  # Logfire
+        {"gen_ai.response.finish_reasons": "stop"},
+        {"gen_ai.response.finish_reason": "stop"},  # Semantic Kernel
+    ],
+)
+def test_finish_reasons_of_any_form(reasons: dict[str, Any]) -> None:
+    run = read({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", **reasons})
+    assert run.generations == (Generation(None, "stop"),)
 
 
 def test_an_event_with_the_whole_content() -> None:
@@ -202,6 +406,13 @@ def test_errors(
 ) -> None:
     run = read({"openinference.span.kind": "TOOL", **attributes}, error=status, events=events)
     assert (run.error_type, run.error_message) == wanted
+
+
+def test_an_error_of_blanks_takes_no_square_of_its_length() -> None:
+    begun = time.thread_time()
+    run = read({"gen_ai.operation.name": "chat"}, error=" \n" * 50_000 + "x")
+    assert run.failed
+    assert time.thread_time() - begun < 5
 
 
 def test_langfuse_tells_an_error_without_a_status() -> None:

@@ -9,6 +9,7 @@ import operator
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any, NamedTuple, TypedDict
 
+import pandas as pd
 import pydantic.v1
 import pytest
 from langchain.agents import create_agent
@@ -37,6 +38,7 @@ from langgraph.types import Command, Send, interrupt
 from pydantic import BaseModel
 
 from clearml_otel import attributes as names
+from clearml_otel.langchain.inputs import chain_output
 from support.langchain_apps import PIXELS, PIXELS_SIZE, ScriptedAgentModel, Shelf, calls
 from support.scripted_models import ScriptedChatModel
 from support.traced import Traced, traced
@@ -204,6 +206,14 @@ def test_answers(tracing: Traced, value: Any, wanted: str | None) -> None:
         chain = RunnableLambda(lambda _: value).with_config(run_name="whole")
     chain.invoke(value, tracing.config)
     assert cells(tracing, "whole")[1] == wanted
+
+
+def test_an_answer_with_tables_in_it() -> None:
+    """They cannot be compared with anything."""
+    rows = pd.Series(["a"], index=["first"])
+    for answer in (Command(update={"rows": rows}), {"rows": rows}):
+        assert chain_output(answer).startswith('{"rows":"first    a')
+    assert chain_output(Command(update=rows)).startswith("first    a")
 
 
 @pytest.mark.parametrize(

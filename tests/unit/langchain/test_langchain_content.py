@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from langchain_core.agents import AgentAction
 from langchain_core.documents import Document
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, LLMResult
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
@@ -129,6 +129,78 @@ def test_redact_sees_every_text_and_where_it_goes() -> None:
     ]
     assert session[0]["prompts"] == "the word is [word]"
     assert session[0]["output"] == "the word is [word]"
+
+
+def test_redact_sees_the_fields_of_tools_and_chains_whatever_their_names() -> None:
+    """Of messages the form is kept: a person's data may have a `name`, an `id` and a `type` too."""
+    made = traced(redact=lambda text, where: text.replace(SECRET, "[word]"))
+    data = {"name": SECRET, "id": SECRET, "type": SECRET, "deep": {"role": SECRET}}
+    call = {"name": "look", "args": data, "id": "call-1", "type": "tool_call"}
+    blocks = [{"type": "json", "name": SECRET}]
+    asked = [
+        HumanMessage("who?", name=SECRET),
+        AIMessage("", tool_calls=[call]),
+        ToolMessage(blocks, tool_call_id="call-1"),
+        HumanMessage([{"type": "file", "file_id": "f", "filename": f"{SECRET}.pdf"}]),
+    ]
+    ScriptedChatModel(answer=AIMessage("", tool_calls=[call])).invoke(asked, made.config)
+    RunnableLambda(lambda x: dict(x)).invoke(data, made.config)
+
+    @tool
+    def look(name: str, role: str) -> dict[str, str]:
+        """Looks."""
+        return {"type": name, "id": role}
+
+    look.invoke({"name": SECRET, "role": SECRET}, made.config)
+    assert SECRET not in everything_told(made)
+    messages = json.loads(str(made.of_type("chat_model")[0].attributes[names.INPUT_MESSAGES]))
+    (told,) = messages[1]["parts"]
+    assert (told["type"], told["name"], told["id"]) == ("tool_call", "look", "call-1")
+    assert told["arguments"] == {
+        "name": "[word]",
+        "id": "[word]",
+        "type": "[word]",
+        "deep": {"role": "[word]"},
+    }
+
+
+def test_redact_is_shown_no_form_of_messages() -> None:
+    seen: set[str] = set()
+
+    def redact(text: str, where: str) -> str:
+        seen.add(text)
+        return "x"
+
+    made = traced(redact=redact)
+    image = {"type": "image", "base64": "iVBORw0KGgo=", "mime_type": "image/png"}
+    ScriptedChatModel(answer=AIMessage("a")).invoke([HumanMessage([image])], made.config)
+    (message,) = json.loads(str(made.one().attributes[names.INPUT_MESSAGES]))
+    (part,) = message["parts"]
+    assert (part["type"], part["modality"], part["mime_type"]) == ("blob", "image", "image/png")
+    assert part["hash"].startswith("sha256:")
+    assert seen == {"a"}
+
+
+LOGPROBS = {"content": [{"token": "Hi", "logprob": -0.5, "top_logprobs": []}]}
+
+
+def test_log_probabilities_keep_their_tokens() -> None:
+    """OpenAI calls them `token`, as secrets are called elsewhere."""
+    made = traced()
+    ScriptedChatModel(answer=AIMessage("Hi"), generation_info={"logprobs": LOGPROBS}).invoke(
+        "q", made.config
+    )
+    (row,) = [row for row in made.tables.records if row["action"] == "on_llm_end"]
+    assert json.loads(str(row["generation_info_logprobs"])) == LOGPROBS
+
+
+def test_with_redact_log_probabilities_go_as_no_token_is_a_whole_text() -> None:
+    made = traced(redact=lambda text, where: text.replace(SECRET, "[word]"))
+    pieces = {"content": [{"token": "sword", "logprob": -1}, {"token": "fish", "logprob": -1}]}
+    ScriptedChatModel(answer=AIMessage(SECRET), generation_info={"logprobs": pieces}).invoke(
+        "q", made.config
+    )
+    assert names.LOGPROBS not in made.one().attributes
 
 
 def test_tags_and_metadata_are_redacted_too() -> None:

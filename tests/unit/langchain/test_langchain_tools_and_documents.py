@@ -6,8 +6,11 @@ import asyncio
 import base64
 import json
 import time
+from pathlib import PurePosixPath
 from typing import Annotated, Any
+from uuid import UUID
 
+import pandas as pd
 import pytest
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
@@ -232,6 +235,28 @@ def test_scores_are_numbers_or_left_out(score: Any, wanted: float | None) -> Non
     assert told.get("score") == wanted
     (pair,) = json.loads(documents_json([(Document("d"), score)]))
     assert pair.get("score") == wanted
+
+
+def test_ids_and_sources_are_texts() -> None:
+    number = UUID(int=1)
+    found = Document("d", metadata={"source": PurePosixPath("a/b.txt"), "_id": number})
+    (told,) = json.loads(documents_json([found]))
+    assert told == {"id": str(number), "content": "d", "source": "a/b.txt"}
+
+
+def test_metadata_that_cannot_be_compared_costs_no_document() -> None:
+    """As rows of tables have it: missing values, and arrays."""
+    found = [
+        Document("a", metadata={"source": pd.NA, "score": pd.NA}),
+        Document("b", metadata={"source": float("nan"), "url": "u", "score": 0.5}),
+        Document("c", metadata={"score": pd.Series([1, 2]), "source": pd.Series([1, 2])}),
+        (Document("d"), pd.NA),
+    ]
+    told = json.loads(documents_json(found))
+    documents_validator.validate(told)
+    assert [row["content"] for row in told] == ["a", "b", "c", "d"]
+    assert told[1] == {"content": "b", "source": "u", "score": 0.5}
+    assert [row.get("score") for row in told] == [None, 0.5, None, None]
 
 
 def test_documents_are_bounded_in_number_and_size() -> None:
