@@ -235,7 +235,9 @@ def _checked(settings: Settings, problems: list[Problem]) -> Settings:
         problems.append(("trace_url", f"trace_url {wrong}; no links are made"))
         repaired["trace_url"] = ""
     for name in ("spool_folder", "offline_folder"):
-        folder: str = getattr(settings, name)
+        # where no shell has done it: a keyword, a configuration file
+        folder = os.path.expanduser(getattr(settings, name))
+        repaired[name] = folder
         if folder and Path(folder).exists() and not Path(folder).is_dir():
             problems.append((name, f"{name}={folder!r} is a file; name a folder"))
             repaired[name] = ""

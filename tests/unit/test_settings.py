@@ -316,3 +316,12 @@ def test_a_trace_url_that_cannot_be_used_makes_no_links(
     assert Settings.load_or_repair(trace_url=template).trace_url == ""
     assert len(caplog.records) == 1
     assert "hunter2" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["spool_folder", "offline_folder"])
+def test_a_folder_below_the_users_home(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert getattr(Settings.load(**{name: "~/kept"}), name) == str(tmp_path / "kept")
+    assert getattr(Settings.load(**{name: "~nobody-of-this-name/kept"}), name).startswith("~nobody")
