@@ -238,7 +238,8 @@ def _checked(settings: Settings, problems: list[Problem]) -> Settings:
         # where no shell has done it: a keyword, a configuration file
         folder = os.path.expanduser(getattr(settings, name))
         repaired[name] = folder
-        if folder and Path(folder).exists() and not Path(folder).is_dir():
+        # unlike Path's methods, these raise nothing where it may not be looked at
+        if folder and os.path.exists(folder) and not os.path.isdir(folder):
             problems.append((name, f"{name}={folder!r} is a file; name a folder"))
             repaired[name] = ""
     for name in ("project_name", "task_name"):
