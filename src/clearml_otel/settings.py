@@ -234,6 +234,9 @@ def _checked(settings: Settings, problems: list[Problem]) -> Settings:
     if settings.trace_url and (wrong := _wrong_trace_url(settings.trace_url)):
         problems.append(("trace_url", f"trace_url {wrong}; no links are made"))
         repaired["trace_url"] = ""
+    if not settings.request_timeout_s:
+        problems.append(("request_timeout_s", "request_timeout_s=0 leaves no time for an answer"))
+        repaired["request_timeout_s"] = Settings().request_timeout_s
     for name in ("spool_folder", "offline_folder"):
         # where no shell has done it: a keyword, a configuration file
         folder = os.path.expanduser(getattr(settings, name))

@@ -127,6 +127,7 @@ BAD: list[tuple[str, object, str]] = [
     ("flush_timeout_s", float("nan"), "between 0 and 3600"),
     ("flush_timeout_s", float("inf"), "between 0 and 3600"),
     ("shutdown_timeout_s", 3_601, "between 0 and 3600"),
+    ("request_timeout_s", 0, "leaves no time for an answer"),
     ("max_buffered_spans", 0, "less than 1"),
     ("max_buffered_spans", "many", "many"),
     ("max_buffered_spans", 1.5, "1.5"),
