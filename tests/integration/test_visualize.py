@@ -7,7 +7,6 @@ import json
 import random
 import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +84,6 @@ def test_offline(offline: OfflineClearML, caplog: pytest.LogCaptureFixture) -> N
         "Runs",
     ]
     assert [record.message for record in caplog.records if record.levelname != "DEBUG"] == []
-
-
-@pytest.fixture
-def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[ClearMLDouble]:
-    with ClearMLDouble() as running:
-        running.adopt(monkeypatch)
-        yield running
 
 
 def test_with_a_server(double: ClearMLDouble) -> None:
