@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from clearml_otel.exporter import ClearMLSpanProcessor
 from clearml_otel.id_generator import SystemIdGenerator
-from clearml_otel.settings import Settings
+from clearml_otel.settings import Settings, SettingsError
 from clearml_otel.tracker import Tracker
 
 _OF_SPANS: Final = (
@@ -44,8 +44,10 @@ def configure(*, redact: Callable[[str, str], str] | None = None, **settings: ob
         The tracker, with ``session(name)`` and ``flush(name)``.
 
     Raises:
-        SettingsError: for a setting that is unknown or cannot be used.
+        SettingsError: for a setting that is unknown or cannot be used; before anything is changed.
     """
+    if redact is not None and not callable(redact):
+        raise SettingsError(f"redact={redact!r} cannot be called; give a function")
     given = {"store_code": True, **settings}
     known = Settings.load(**given)
     provider = trace.get_tracer_provider()
