@@ -284,7 +284,8 @@ def _text(value: object) -> str:
 
 
 def _mode(value: object) -> bool | str:
-    return value if isinstance(value, bool) else _text(value)
+    # nothing is no text here: the default would capture what somebody wanted kept out
+    return value if isinstance(value, bool) else str(value)
 
 
 def _truth(value: object) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from clearml_otel import diagnostics
+from clearml_otel.capture import NO_CONTENT, capture_from
 from clearml_otel.settings import ENV_PREFIX, TASK_TYPES, Settings, SettingsError, offline_mode
 
 FIELDS = {item.name: item for item in dataclasses.fields(Settings)}
@@ -332,3 +333,12 @@ def test_a_folder_below_the_users_home(
 def test_a_folder_that_cannot_be_looked_at_raises_nothing(name: str, tmp_path: Path) -> None:
     longer = str(tmp_path / (300 * "x"))  # than a file system takes
     assert getattr(Settings.load(**{name: longer}), name) == longer
+
+
+def test_content_is_captured_nowhere_by_a_number_or_what_is_no_mode(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert capture_from(Settings.load(capture_content=0).capture_content, {}) == NO_CONTENT
+    assert Settings.load_or_repair(capture_content=["span_only"]).capture_content is False
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.endswith("no content is captured; False is used")
