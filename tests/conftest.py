@@ -16,6 +16,8 @@ pytest_plugins = ["support.old_textstat"]
 
 # LangSmith's tracer would look for a server of its own
 os.environ.setdefault("LANGSMITH_TRACING", "false")
+# what one of the programs that tests start has compiled, the next one finds
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(autouse=True)

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from clearml_otel.exporter import ClearMLSpanProcessor
 from clearml_otel.id_generator import SystemIdGenerator
-from clearml_otel.settings import Settings
+from clearml_otel.settings import Settings, SettingsError
 from clearml_otel.tracker import Tracker
+
+_OF_SPANS: Final = (
+    "complexity_metrics",
+    "readability",
+    "readability_max_words",
+    "evaluation_events",
+    "capture_content",
+    "max_content_length",
+    "capture_media",
+)
+"""The settings that concern the spans of LangChain's runs."""
 
 
 def configure(*, redact: Callable[[str, str], str] | None = None, **settings: object) -> Tracker:
     """Trace LangChain and put the traces into ClearML.
 
     Adds a :class:`~clearml_otel.ClearMLSpanProcessor` to the application's tracer provider, or
-    sets a provider where there is none, and instruments LangChain where it is installed.
+    sets a provider where there is none, and instruments LangChain where it is installed. Where it
+    is instrumented already, as by ``opentelemetry-instrument``, that stays, unless ``redact`` or a
+    setting that concerns spans is given: then this call's options replace the earlier ones. Called
+    again, it adds another task, and the earlier one goes on until its tracker is finished.
 
     Args:
         redact: applied to each text of prompts, answers, inputs and outputs, with the name of the
@@ -29,8 +44,10 @@ def configure(*, redact: Callable[[str, str], str] | None = None, **settings: ob
         The tracker, with ``session(name)`` and ``flush(name)``.
 
     Raises:
-        SettingsError: for a setting that is unknown or cannot be used.
+        SettingsError: for a setting that is unknown or cannot be used; before anything is changed.
     """
+    if redact is not None and not callable(redact):
+        raise SettingsError(f"redact={redact!r} cannot be called; give a function")
     given = {"store_code": True, **settings}
     known = Settings.load(**given)
     provider = trace.get_tracer_provider()
@@ -39,25 +56,25 @@ def configure(*, redact: Callable[[str, str], str] | None = None, **settings: ob
         trace.set_tracer_provider(provider)
     processor = ClearMLSpanProcessor(**given)
     provider.add_span_processor(processor)
-    _instrument_langchain(provider, known, redact)
+    options = {name: getattr(known, name) for name in _OF_SPANS}
+    asked = redact is not None or any(settings.get(name) is not None for name in _OF_SPANS)
+    _instrument_langchain({"tracer_provider": provider, "redact": redact, **options}, asked)
     return processor.tracker
 
 
-def _instrument_langchain(
-    provider: TracerProvider, settings: Settings, redact: Callable[[str, str], str] | None
-) -> None:
+def _instrument_langchain(options: Mapping[str, object], asked: bool) -> None:
+    """Instrument it, where it is installed.
+
+    Args:
+        options: what ``instrument()`` is given.
+        asked: whether the application gave any of them itself.
+    """
     try:
         from clearml_otel.langchain import LangChainInstrumentor
     except ModuleNotFoundError:
         return
-    LangChainInstrumentor().instrument(
-        tracer_provider=provider,
-        complexity_metrics=settings.complexity_metrics,
-        readability=settings.readability,
-        readability_max_words=settings.readability_max_words,
-        evaluation_events=settings.evaluation_events,
-        capture_content=settings.capture_content,
-        redact=redact,
-        max_content_length=settings.max_content_length,
-        capture_media=settings.capture_media,
-    )
+    instrumentor = LangChainInstrumentor()
+    if asked and instrumentor.is_instrumented_by_opentelemetry:
+        # texts would go out unredacted if what is there stayed
+        instrumentor.uninstrument()
+    instrumentor.instrument(**options)

@@ -240,6 +240,9 @@ def _checked(settings: Settings, problems: list[Problem]) -> Settings:
     if settings.trace_url and (wrong := _wrong_trace_url(settings.trace_url)):
         problems.append(("trace_url", f"trace_url {wrong}; no links are made"))
         repaired["trace_url"] = ""
+    if not settings.request_timeout_s:
+        problems.append(("request_timeout_s", "request_timeout_s=0 leaves no time for an answer"))
+        repaired["request_timeout_s"] = Settings().request_timeout_s
     for name in ("spool_folder", "offline_folder"):
         folder: str = getattr(settings, name)
         if folder:
@@ -299,7 +302,8 @@ def _text(value: object) -> str:
 
 
 def _mode(value: object) -> bool | str:
-    return value if isinstance(value, bool) else _text(value)
+    # nothing is no text here: the default would capture what somebody wanted kept out
+    return value if isinstance(value, bool) else str(value)
 
 
 def _truth(value: object) -> bool:

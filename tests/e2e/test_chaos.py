@@ -29,7 +29,7 @@ from support.waits import assert_never_waited
 PROGRAM = TESTS / "support" / "chaos_program.py"
 KILLS = int(os.environ.get("CHAOS_KILLS", "10"))
 OUTAGE_S = float(os.environ.get("CHAOS_OUTAGE_S", "6"))
-AT_ONCE = 4
+AT_ONCE = 5
 LONG = 120
 
 pytestmark = [

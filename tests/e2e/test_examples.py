@@ -5,12 +5,15 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
-from support.commands import WATCHED, environment, run_program
+from support.commands import WATCHED, Outcome, environment, run_program
 from support.offline import OfflineClearML
 from support.otlp_receiver import OtlpReceiver
 from support.receivers import LOOPBACK_ONLY, receivers_python
@@ -44,47 +47,65 @@ def test_every_example_is_run_here() -> None:
     } == WANTED.keys() | BY_COMMAND | BESIDE.keys()
 
 
+@dataclass(frozen=True)
+class Ran:
+    """An example that has run, and what it left."""
+
+    done: Outcome
+    session: SessionFiles
+    location: Path
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ran]:
+    """Runs an example offline; once, whatever is looked at afterwards."""
+
+    @cache
+    def run(name: str) -> Ran:
+        folder = tmp_path_factory.mktemp(name)
+        done = run_program(
+            folder,
+            EXAMPLES / f"{name}.py",
+            CLEARML_CACHE_DIR=str(folder / "cache"),
+        )
+        assert (done.status, done.stderr) == (0, ""), done
+        path = the_only_zip(folder / "cache")
+        return Ran(done, read_zip(path), path)
+
+    return run
+
+
 @pytest.mark.parametrize("name", WANTED)
-def test_example_runs_offline(name: str, tmp_path: Path) -> None:
-    done = run_program(
-        tmp_path,
-        EXAMPLES / f"{name}.py",
-        CLEARML_OFFLINE_MODE="1",
-        CLEARML_CACHE_DIR=str(tmp_path / "cache"),
-    )
-    assert (done.status, done.stderr) == (0, ""), done
-    assert done.network == ()
-    assert "clearml" not in done.modules
-    path = the_only_zip(tmp_path / "cache")
-    assert f"The tables are in {path}" in done.stdout.splitlines()
-    session = read_zip(path)
-    assert session.task["status"] == "completed"
-    assert sizes(session) == WANTED[name]
+def test_example_runs_offline(name: str, ran: Callable[[str], Ran]) -> None:
+    example = ran(name)
+    assert example.done.network == ()
+    assert "clearml" not in example.done.modules
+    assert f"The tables are in {example.location}" in example.done.stdout.splitlines()
+    assert example.session.task["status"] == "completed"
+    assert sizes(example.session) == WANTED[name]
 
 
-def test_the_other_backend_gets_every_span(tmp_path: Path) -> None:
-    done = run_program(tmp_path, EXAMPLES / "beside_otlp.py", CLEARML_CACHE_DIR=str(tmp_path))
-    last = done.stdout.splitlines()[-1]
+def test_the_other_backend_gets_every_span(ran: Callable[[str], Ran]) -> None:
+    last = ran("beside_otlp").done.stdout.splitlines()[-1]
     assert last == "The other backend got {'chat gpt-4o-mini': 1, 'GET /joke': 1}"
 
 
-def test_a_streaming_service_tells_both_backends_of_each_user(tmp_path: Path) -> None:
-    done = run_program(tmp_path, EXAMPLES / "fastapi_streaming.py", CLEARML_CACHE_DIR=str(tmp_path))
-    last = done.stdout.splitlines()[-1]
+def test_a_streaming_service_tells_both_backends_of_each_user(ran: Callable[[str], Ran]) -> None:
+    example = ran("fastapi_streaming")
+    last = example.done.stdout.splitlines()[-1]
     assert last.startswith("The other backend got {")
     assert "'ask': 3" in last
-    rows = read_zip(the_only_zip(tmp_path)).table("Runs", "ann").dicts()
+    rows = example.session.table("Runs", "ann").dicts()
     assert sum(row["name"] == "ask" for row in rows) == 2
     assert all(row["stream_tokens"] for row in rows if row["type"] == "chat_model")
 
 
-def test_an_agent_remembers_each_thread_apart(tmp_path: Path) -> None:
-    done = run_program(tmp_path, EXAMPLES / "langgraph_agent.py", CLEARML_CACHE_DIR=str(tmp_path))
-    assert "bob: I looked it up for you. Parcel 43 was delivered yesterday." in done.stdout
-    session = read_zip(the_only_zip(tmp_path))
-    tools = [row for row in session.table("Runs", "bob").dicts() if row["type"] == "tool"]
+def test_an_agent_remembers_each_thread_apart(ran: Callable[[str], Ran]) -> None:
+    example = ran("langgraph_agent")
+    assert "bob: I looked it up for you. Parcel 43 was delivered yesterday." in example.done.stdout
+    tools = [row for row in example.session.table("Runs", "bob").dicts() if row["type"] == "tool"]
     assert [row["name"] for row in tools] == ["find_parcel"]
-    assert session.models == {"ann"}
+    assert example.session.models == {"ann"}
 
 
 @pytest.mark.slow

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +23,11 @@ from clearml_otel.clearml.server import ServerTransport
 from clearml_otel.clearml.shared_connection import SharedConnection
 from clearml_otel.clearml.time_left import until
 from clearml_otel.clearml.transport import TaskSpec, TransportError
-from clearml_otel.langchain import LangChainSpanHandler
 from clearml_otel.pipeline.delivery import Delivery
 from clearml_otel.pipeline.process_spools import spools
+from support.clearml_clients import prompts, start
 from support.clearml_double import ClearMLDouble
-from support.commands import TESTS, environment
+from support.traced import traced_model
 
 LONG = 120
 SOON = 0.5
@@ -43,21 +41,11 @@ PATIENT: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[ClearMLDouble]:
-    monkeypatch.delenv("CLEARML_OFFLINE_MODE", raising=False)
-    with ClearMLDouble() as running:
-        running.adopt(monkeypatch)
-        yield running
-
-
 def asked(**settings: Any) -> tuple[TracerProvider, ClearMLSpanProcessor]:
     """A provider with one run that is not published yet."""
     processor = ClearMLSpanProcessor(**{**PATIENT, **settings})
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(processor)
-    handler = LangChainSpanHandler(provider)
-    FakeListLLM(responses=["an answer"], callbacks=[handler]).invoke("a question")
+    provider, model = traced_model(processor)
+    model.invoke("a question")
     return provider, processor
 
 
@@ -208,23 +196,4 @@ def test_a_program_ends_in_time_and_the_next_one_delivers(
     upload = start(tmp_path, double, "-m", "clearml_otel.cli", "upload")
     _, errors = upload.communicate(timeout=LONG)
     assert upload.returncode == 0, errors
-    prompts = [
-        row[1]
-        for task in double.tasks
-        for (metric, _, _), table in double.tables(task).items()
-        if metric == "Session Analysis"
-        for row in table.rows
-    ]
-    assert prompts == ["a question"]
-
-
-def start(folder: Path, double: ClearMLDouble, *command: str) -> subprocess.Popen[str]:
-    spool = {"OTEL_EXPORTER_CLEARML_SPOOL_FOLDER": str(folder / "spool")}
-    return subprocess.Popen(
-        [sys.executable, *command],
-        cwd=folder,
-        env={**environment(folder, **double.env(), **spool), "PYTHONPATH": str(TESTS)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    assert prompts(double) == {"hanging": {"session": ["a question"]}}

@@ -7,14 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain_core.language_models.fake import FakeListLLM
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from clearml_otel import (
@@ -25,14 +22,15 @@ from clearml_otel import (
     diagnostics,
 )
 from clearml_otel.clearml.code import CodeInfo
-from clearml_otel.langchain import LangChainSpanHandler
 from clearml_otel.pipeline import destination
 from clearml_otel.pipeline.replay import replay
 from clearml_otel.settings import Settings, SettingsError
+from support.clearml_clients import prompts, start
 from support.clearml_double import ClearMLDouble
 from support.commands import TESTS, environment
 from support.offline import OfflineClearML, offline_clearml
 from support.run_records import call
+from support.traced import traced_model
 
 LONG = 60
 PROGRAM = TESTS / "support" / "task_per_program.py"
@@ -45,38 +43,8 @@ SESSIONS: dict[str, Any] = {
 
 
 @pytest.fixture
-def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[ClearMLDouble]:
-    monkeypatch.delenv("CLEARML_OFFLINE_MODE", raising=False)
-    with ClearMLDouble() as running:
-        running.adopt(monkeypatch)
-        yield running
-
-
-@pytest.fixture
 def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OfflineClearML:
     return offline_clearml(tmp_path, monkeypatch)
-
-
-def traced(
-    processor: ClearMLSpanProcessor | SimpleSpanProcessor, service: str = ""
-) -> tuple[TracerProvider, FakeListLLM]:
-    """A provider, and a model whose runs end up in its spans."""
-    resource = Resource({"service.name": service} if service else {})
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(processor)
-    handler = LangChainSpanHandler(provider)
-    return provider, FakeListLLM(responses=["an answer"], callbacks=[handler])
-
-
-def prompts(double: ClearMLDouble) -> dict[str, dict[str, list[str]]]:
-    """The prompts in the tables, by the names of tasks and series."""
-    found: dict[str, dict[str, list[str]]] = {}
-    for task_id, task in double.tasks.items():
-        series = found.setdefault(task["name"], {})
-        for (metric, variant, _), table in double.tables(task_id).items():
-            if metric == "Session Analysis":
-                series.setdefault(variant, []).extend(row[1] for row in table.rows)
-    return found
 
 
 def statuses(double: ClearMLDouble) -> set[str]:
@@ -88,7 +56,7 @@ def statuses(double: ClearMLDouble) -> set[str]:
 
 def test_each_session_has_a_task_of_its_own(double: ClearMLDouble) -> None:
     processor = ClearMLSpanProcessor(**SESSIONS)
-    provider, model = traced(processor)
+    provider, model = traced_model(processor)
     together = threading.Barrier(2)
 
     def work(name: str) -> None:
@@ -122,7 +90,7 @@ def test_each_session_has_a_task_of_its_own(double: ClearMLDouble) -> None:
 
 def test_one_session_after_the_other_of_one_name(double: ClearMLDouble) -> None:
     processor = ClearMLSpanProcessor(**SESSIONS)
-    provider, model = traced(processor)
+    provider, model = traced_model(processor)
     for prompt in ("first", "second"):
         with processor.tracker.session("ann"):
             model.invoke(prompt)
@@ -149,7 +117,7 @@ def test_the_handlers_flushes_and_their_models(
 
 def test_spans_do_not_name_another_sessions_task(double: ClearMLDouble) -> None:
     processor = ClearMLSpanProcessor(**SESSIONS)
-    provider, model = traced(processor)
+    provider, model = traced_model(processor)
     for _ in range(2):
         model.invoke("nobody's")
         assert provider.force_flush()
@@ -163,7 +131,7 @@ def test_an_outage_doubles_and_mixes_nothing(
     double: ClearMLDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     processor = ClearMLSpanProcessor(**SESSIONS, request_timeout_s=1, shutdown_timeout_s=30)
-    provider, model = traced(processor)
+    provider, model = traced_model(processor)
     double.fail("tasks.create", status=500, times=1)
     double.fail("events.add_batch", status=500, times=2)
     for name in ("ann", "bob"):
@@ -190,7 +158,7 @@ def test_the_code_that_ran_is_looked_for_once(
 
     monkeypatch.setattr(destination, "find_code", find_code)
     processor = ClearMLSpanProcessor(**SESSIONS)
-    provider, model = traced(processor)
+    provider, model = traced_model(processor)
     for number in range(3):
         with processor.tracker.session(f"user {number}"):
             model.invoke("q")
@@ -203,7 +171,7 @@ def test_the_code_that_ran_is_looked_for_once(
 
 def test_offline_each_has_a_session_of_clearmls(offline: OfflineClearML) -> None:
     processor = ClearMLSpanProcessor(**SESSIONS)
-    provider, model = traced(processor)
+    provider, model = traced_model(processor)
     for name in ("ann", "bob"):
         with processor.tracker.session(name):
             model.invoke(f"{name}'s")
@@ -219,7 +187,7 @@ def test_offline_each_has_a_session_of_clearmls(offline: OfflineClearML) -> None
 @pytest.mark.parametrize("name", ["x" * 5_000, "a/b: c\n\x00", "ann" * 80])
 def test_any_name_makes_a_task(offline: OfflineClearML, name: str) -> None:
     processor = ClearMLSpanProcessor(**SESSIONS)
-    provider, model = traced(processor)
+    provider, model = traced_model(processor)
     with processor.tracker.session(name):
         model.invoke("q")
     provider.shutdown()
@@ -235,7 +203,7 @@ def test_each_service_of_an_exporter_has_a_task_of_its_own(double: ClearMLDouble
     exporter = ClearMLSpanExporter(
         task_name="all of us", task_per="service", publish_interval_s=3_600
     )
-    services = [traced(SimpleSpanProcessor(exporter), name) for name in ("shop", "bank", "")]
+    services = [traced_model(SimpleSpanProcessor(exporter), name) for name in ("shop", "bank", "")]
     for number in range(3):
         for (_, model), name in zip(services, ("shop", "bank", "none"), strict=True):
             model.invoke(f"{name} {number}")
@@ -253,7 +221,7 @@ def test_each_service_of_an_exporter_has_a_task_of_its_own(double: ClearMLDouble
 def test_a_session_of_two_services_is_in_both_tasks(double: ClearMLDouble) -> None:
     exporter = ClearMLSpanExporter(task_name="all of us", task_per="service")
     for service in ("shop", "bank"):
-        _, model = traced(SimpleSpanProcessor(exporter), service)
+        _, model = traced_model(SimpleSpanProcessor(exporter), service)
         with exporter.tracker.session("ann"):
             model.invoke(f"of the {service}")
     exporter.shutdown()
@@ -279,18 +247,6 @@ def test_a_replay_too(offline: OfflineClearML, per: str, names: set[str]) -> Non
 
 
 # -- processes ---------------------------------------------------------------------------
-
-
-def start(folder: Path, double: ClearMLDouble, *command: str | Path) -> subprocess.Popen[str]:
-    spool = {"OTEL_EXPORTER_CLEARML_SPOOL_FOLDER": str(folder / "spool")}
-    return subprocess.Popen(
-        [sys.executable, *map(str, command)],
-        cwd=folder,
-        env={**environment(folder, **double.env(), **spool), "PYTHONPATH": str(TESTS)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def test_a_killed_processs_tasks_are_gone_on_with(tmp_path: Path, double: ClearMLDouble) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -34,13 +33,6 @@ from support.transport_calls import (
     some_events,
     use,
 )
-
-
-@pytest.fixture
-def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[ClearMLDouble]:
-    with ClearMLDouble() as running:
-        running.adopt(monkeypatch)
-        yield running
 
 
 def test_both_transports_hold_the_same(double: ClearMLDouble, tmp_path: Path) -> None:

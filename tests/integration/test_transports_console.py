@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,13 +13,6 @@ from support.clearml_double import ClearMLDouble
 from support.transport_calls import SPEC
 
 PATIENT = (10.0, 30.0)
-
-
-@pytest.fixture
-def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[ClearMLDouble]:
-    with ClearMLDouble() as running:
-        running.adopt(monkeypatch)
-        yield running
 
 
 def lines(double: ClearMLDouble) -> list[str]:

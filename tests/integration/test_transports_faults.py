@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +40,6 @@ FAULTS: dict[str, tuple[dict[str, Any], str, bool]] = {
 }
 
 STEPS = (r"auth\.login", r"projects\.get_all", r"tasks\.started", r"events\.add_batch")
-
-
-@pytest.fixture
-def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[ClearMLDouble]:
-    with ClearMLDouble() as running:
-        running.adopt(monkeypatch)
-        yield running
 
 
 def new_transport(fault: str = "", spec: TaskSpec = SPEC) -> ServerTransport:

@@ -34,13 +34,14 @@ def environment_with(
     with open(folder.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not complete.exists():
-            bare = ["--without-pip"] if on_top else []
-            subprocess.run([sys.executable, "-m", "venv", "--clear", *bare, folder], check=True)
+            make = [sys.executable, "-m", "venv", "--clear", "--without-pip", folder]
+            subprocess.run(make, check=True)
             if on_top:
                 _see_our_packages(folder)
             # what is imported is compiled then; that is a small part of it
-            install = [python, "-m", "pip", "install", "--quiet", "--no-compile", *requirements]
-            subprocess.run(install, check=True, stdout=sys.stderr)
+            install = ["install", "--quiet", "--no-compile", *requirements]
+            pip = [sys.executable, "-m", "pip", "--python", python]
+            subprocess.run([*pip, *install], check=True, stdout=sys.stderr)
             complete.touch()
     return python
 

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from langchain_core.language_models.fake import FakeListLLM
 from opentelemetry import context as otel_context
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
@@ -70,6 +72,15 @@ def traced(sampler: Sampler = ALWAYS_ON, **keywords: Any) -> Traced:
     """A handler on a new provider; keywords are the handler's."""
     provider, exporter = memory_provider(sampler)
     return Traced(provider, exporter, LangChainSpanHandler(provider, **keywords))
+
+
+def traced_model(processor: SpanProcessor, service: str = "") -> tuple[TracerProvider, FakeListLLM]:
+    """A model, and the provider that brings its runs' spans to the processor."""
+    resource = Resource({"service.name": service} if service else {})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    handler = LangChainSpanHandler(provider)
+    return provider, FakeListLLM(responses=["an answer"], callbacks=[handler])
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from clearml_otel import diagnostics
+from clearml_otel.capture import NO_CONTENT, capture_from
 from clearml_otel.settings import ENV_PREFIX, TASK_TYPES, Settings, SettingsError, offline_mode
 
 FIELDS = {item.name: item for item in dataclasses.fields(Settings)}
@@ -128,6 +129,7 @@ BAD: list[tuple[str, object, str]] = [
     ("flush_timeout_s", float("nan"), "between 0 and 3600"),
     ("flush_timeout_s", float("inf"), "between 0 and 3600"),
     ("shutdown_timeout_s", 3_601, "between 0 and 3600"),
+    ("request_timeout_s", 0, "leaves no time for an answer"),
     ("max_buffered_spans", 0, "less than 1"),
     ("max_buffered_spans", "many", "many"),
     ("max_buffered_spans", 1.5, "1.5"),
@@ -331,3 +333,27 @@ def test_a_trace_url_that_cannot_be_used_makes_no_links(
     assert Settings.load_or_repair(trace_url=template).trace_url == ""
     assert len(caplog.records) == 1
     assert "hunter2" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["spool_folder", "offline_folder"])
+def test_a_folder_below_the_users_home(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert getattr(Settings.load(**{name: "~/kept"}), name) == str(tmp_path / "kept")
+    assert getattr(Settings.load(**{name: "~nobody-of-this-name/kept"}), name).startswith("~nobody")
+
+
+@pytest.mark.parametrize("name", ["spool_folder", "offline_folder"])
+def test_a_folder_that_cannot_be_looked_at_raises_nothing(name: str, tmp_path: Path) -> None:
+    longer = str(tmp_path / (300 * "x"))  # than a file system takes
+    assert getattr(Settings.load(**{name: longer}), name) == longer
+
+
+def test_content_is_captured_nowhere_by_a_number_or_what_is_no_mode(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert capture_from(Settings.load(capture_content=0).capture_content, {}) == NO_CONTENT
+    assert Settings.load_or_repair(capture_content=["span_only"]).capture_content is False
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.endswith("no content is captured; False is used")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from opentelemetry import trace
@@ -72,6 +73,9 @@ def test_configure_raises_before_it_changes_anything(
     monkeypatch.setenv(f"{ENV_PREFIX}READABILITY", "guess")
     with pytest.raises(SettingsError, match=rf"seed, textstat \(set by {ENV_PREFIX}READABILITY\)"):
         configure()
+    not_a_function: Any = "[email]"
+    with pytest.raises(SettingsError, match=r"redact='\[email\]' cannot be called"):
+        configure(redact=not_a_function)
     assert own_provider._active_span_processor._span_processors == ()
     assert not LangChainInstrumentor().is_instrumented_by_opentelemetry
 

@@ -1,12 +1,16 @@
 """Runs every scenario under some peers and keeps each one's spans as OTLP JSON lines.
 
-``python -m support.peers.program FOLDER PEER...``: a process of its own, for instrumentations
-patch what they find. Several peers at once watch the same runs. The name of another framework
-makes one file of its one program.
+``python -m support.peers.program``: for each line ``FOLDER PEER...`` of stdin it forks a process,
+for instrumentations patch what they find, and prints that one's exit status. What it has imported
+by then every process needs, and no peer is among it. Several peers at once watch the same runs. The
+name of another framework makes one file of its one program. What a process says is in the file
+``stderr``.
 """
 
 from __future__ import annotations
 
+import faulthandler
+import os
 import sys
 from contextvars import copy_context
 from pathlib import Path
@@ -23,6 +27,8 @@ from clearml_otel.spans.otlp_json import to_otlp_json_lines
 from support.peers.frameworks import FRAMEWORKS
 from support.peers.instruments import FLUSHES, PEERS
 from support.peers.scenarios import SCENARIOS, run, script
+
+_LONGEST_S = 240
 
 
 def main(folder: Path, names: list[str]) -> None:
@@ -53,5 +59,21 @@ def main(folder: Path, names: list[str]) -> None:
             keep(scenario)
 
 
+def fork_for_each_line() -> None:
+    for line in sys.stdin:
+        folder, *names = line.split()
+        child = os.fork()
+        if child == 0:
+            said = os.open(f"{folder}/stderr", os.O_WRONLY | os.O_CREAT)
+            os.dup2(said, 1)
+            os.dup2(said, 2)
+            faulthandler.dump_traceback_later(_LONGEST_S, exit=True)
+            os.environ["HOME"] = folder
+            main(Path(folder), names)
+            return
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    fork_for_each_line()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -37,25 +38,39 @@ PACKAGES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+@cache
 def record(*names: str) -> dict[str, list[SpanRecord]]:
-    """The spans of each scenario under all of some peers at once, or of a framework's program."""
+    """The spans of each scenario under all of some peers at once, or of a framework's program.
+
+    Once a process: nobody changes them.
+    """
     for package in (package for name in names for package in PACKAGES.get(name, ())):
         if not _installed(package):
             pytest.skip(f"{package} is not installed (extra peers)")
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            [sys.executable, "-m", "support.peers.program", folder, *names],
-            cwd=TESTS,
-            env=_environment(folder),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        program = _program()
+        assert program.stdin is not None
+        assert program.stdout is not None
+        program.stdin.write(f"{folder} {' '.join(names)}\n")
+        program.stdin.flush()
+        status = program.stdout.readline()
+        assert status == "0\n", (Path(folder) / "stderr").read_text()
         return {
             path.stem: list(read_otlp_json_lines(path)) for path in Path(folder).glob("*.jsonl")
         }
+
+
+@cache
+def _program() -> subprocess.Popen[str]:
+    """The process that forks for each recording; it ends when this one does."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "support.peers.program"],
+        cwd=TESTS,
+        env=_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 def _installed(package: str) -> bool:
@@ -65,11 +80,11 @@ def _installed(package: str) -> bool:
         return False
 
 
-def _environment(folder: str) -> dict[str, str]:
+def _environment() -> dict[str, str]:
     """This process's environment without what would switch an instrumentation on or off."""
     kept = {
         key: value
         for key, value in os.environ.items()
         if not key.startswith(("OTEL_", "LANGSMITH_", "LANGCHAIN_", "LANGFUSE_", "MLFLOW_"))
     }
-    return {**kept, "HOME": folder, "OPENAI_AGENTS_DISABLE_TRACING": "0"}
+    return {**kept, "OPENAI_AGENTS_DISABLE_TRACING": "0"}
