@@ -51,8 +51,10 @@ def run_offline(folder: Path, *command: str | Path, **variables: str) -> Run:
 
 
 def run_on_server(folder: Path, *command: str | Path, **variables: str) -> Run:
+    # on a machine that does a lot besides, importing clearml alone takes longer than the default
+    patience = {"OTEL_EXPORTER_CLEARML_FLUSH_TIMEOUT_S": "120"}
     with ClearMLDouble() as double:
-        outcome = run_program(folder, *command, **variables, **double.env())
+        outcome = run_program(folder, *command, **variables, **patience, **double.env())
         assert outcome.status == 0, outcome.stderr
         assert double.violations == []
         task = double.task_by_name("llm")

@@ -336,15 +336,6 @@ def test_a_trace_url_that_cannot_be_used_makes_no_links(
 
 
 @pytest.mark.parametrize("name", ["spool_folder", "offline_folder"])
-def test_a_folder_below_the_users_home(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert getattr(Settings.load(**{name: "~/kept"}), name) == str(tmp_path / "kept")
-    assert getattr(Settings.load(**{name: "~nobody-of-this-name/kept"}), name).startswith("~nobody")
-
-
-@pytest.mark.parametrize("name", ["spool_folder", "offline_folder"])
 def test_a_folder_that_cannot_be_looked_at_raises_nothing(name: str, tmp_path: Path) -> None:
     longer = str(tmp_path / (300 * "x"))  # than a file system takes
     assert getattr(Settings.load(**{name: longer}), name) == longer
