@@ -45,6 +45,19 @@ _MODES: Final[Mapping[str, Capture]] = {
 }
 ALLOWED: Final = "NO_CONTENT, SPAN_ONLY, EVENT_ONLY, SPAN_AND_EVENT, true or false"
 
+_redacting = False
+
+
+def note_redaction() -> None:
+    """Say that the application redacts what it has recorded."""
+    global _redacting
+    _redacting = True
+
+
+def redacts() -> bool:
+    """Whether the application redacts: then no text is kept that its function has not seen."""
+    return _redacting
+
 
 def is_mode(word: str) -> bool:
     """Whether a word says where content goes."""

@@ -6,6 +6,8 @@ import logging
 import os
 import threading
 
+from clearml_otel.secret_texts import without_secrets
+
 logger = logging.getLogger("clearml_otel")
 
 _seen: dict[str, int] = {}
@@ -19,14 +21,15 @@ def report(
 
     Args:
         kind: what identifies the problem, such as ``"clearml.unauthorized"``.
-        message: what is wrong and what to do about it; line breaks become spaces.
+        message: what is wrong and what to do about it; line breaks become spaces, and secrets,
+            which an error of somebody else's may quote, are hidden.
         level: a level of :mod:`logging`.
         exc_info: whether the traceback goes to the log too, at debug level.
 
     Returns:
         True if the line was written, False if this kind had been reported before.
     """
-    message = " ".join(message.split())
+    message = without_secrets(" ".join(message.split()))
     with _lock:
         count = _seen[kind] = _seen.get(kind, 0) + 1
     if count > 1:

@@ -22,7 +22,8 @@ ANYTHING_OF_LANGCHAIN = ("langchain", "langchain_core", "langchain_classic", "la
 OWN: dict[str, set[str]] = {
     "version": set(),
     "attributes": set(),
-    "diagnostics": set(),
+    "secret_texts": set(),
+    "diagnostics": {"secret_texts"},
     "id_generator": set(),
     "session_context": set(),
     "score_attributes": {"attributes"},
@@ -39,12 +40,14 @@ OWN: dict[str, set[str]] = {
         "diagnostics",
         "readability",
         "score_attributes",
+        "secret_texts",
         "session_context",
         "version",
     },
     "clearml": {"diagnostics", "version"},
     "pipeline": {
         "attributes",
+        "capture",
         "clearml",
         "conventions",
         "diagnostics",
@@ -52,6 +55,7 @@ OWN: dict[str, set[str]] = {
         "readability",
         "records",
         "score_attributes",
+        "secret_texts",
         "settings",
         "spans",
         "version",
@@ -70,6 +74,7 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "attributes": (*ANYTHING_OF_LANGCHAIN, "clearml", "opentelemetry", "pandas"),
     "diagnostics": (*ANYTHING_OF_LANGCHAIN, "clearml", "opentelemetry", "pandas"),
     "lifecycle": (*ANYTHING_OF_LANGCHAIN, "clearml", "opentelemetry", "pandas"),
+    "secret_texts": (*ANYTHING_OF_LANGCHAIN, "clearml", "opentelemetry", "pandas"),
 }
 # never at import time, anywhere outside of the folder named
 LAZY = {"clearml": (), "pandas": (), "spacy": (), "textstat": (), "nltk": ()}

@@ -53,6 +53,16 @@ def test_levels(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.records[0].levelno == logging.ERROR
 
 
+def test_secrets_in_somebody_elses_error_are_hidden(caplog: pytest.LogCaptureFixture) -> None:
+    said = "no route to https://me:hunter2@proxy.example; Authorization: Bearer abcdef1234567890"
+    with caplog.at_level(logging.DEBUG, "clearml_otel"):
+        report("kind", said)
+        report("kind", said)
+    assert caplog.text.count("no route to https://") == 2
+    assert "hunter2" not in caplog.text
+    assert "abcdef1234567890" not in caplog.text
+
+
 def test_tracebacks_are_in_the_debug_log_only(caplog: pytest.LogCaptureFixture) -> None:
     def fail() -> None:
         try:

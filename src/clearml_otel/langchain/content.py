@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias, cast
 
 from clearml_otel import attributes as names
-from clearml_otel.capture import SPAN_ONLY, Capture
+from clearml_otel.capture import SPAN_ONLY, Capture, note_redaction
 from clearml_otel.diagnostics import report
 from clearml_otel.langchain.guard import report_error
 from clearml_otel.langchain.mappings import word
@@ -46,6 +46,8 @@ class Content:
         self.on_spans = capture.on_spans
         self.in_events = capture.in_events
         self.redacts = redact is not None
+        if self.redacts:
+            note_redaction()
         self._redact = redact
         self._max_length = max(SHORTEST_LIMIT, min(max_length, MAX_TEXT))
         # what was cut to that length already says its own length behind it

@@ -10,15 +10,8 @@ from langchain_core.agents import AgentAction, AgentFinish
 
 from clearml_otel import attributes as names
 from clearml_otel.langchain.inputs import chain_output
-from clearml_otel.langchain.values import (
-    HIDDEN,
-    clean_text,
-    is_secret_key,
-    plain,
-    safe_str,
-    to_json,
-    to_text,
-)
+from clearml_otel.langchain.values import clean_text, plain, safe_str, to_json, to_text
+from clearml_otel.secret_texts import HIDDEN, is_secret_key
 
 _MOST_METADATA: Final = 40  # a span keeps 128 attributes by default; the rest goes as one JSON
 _LONGEST_KEY: Final = 500  # characters

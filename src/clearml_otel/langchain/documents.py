@@ -18,6 +18,7 @@ from clearml_otel.langchain.values import (
     plain,
     plain_json,
     to_json,
+    to_text,
 )
 
 _MOST: Final = 100
@@ -88,10 +89,10 @@ def document_fields(document: object, longest: int = _LONGEST) -> dict[str, Json
     content, given_id, metadata = _parts_of(pair[0] if len(pair) in {1, 2} else pair)
     row: dict[str, Json] = {}
     if (identifier := given_id or _known(metadata, _ID_KEYS)) is not None:
-        row["id"] = _as_text(identifier)
+        row["id"] = to_text(identifier)
     row["content"] = clean_text(content, longest) if isinstance(content, str) else plain(content)
     if (source := _known(metadata, _SOURCE_KEYS)) is not None:
-        row["source"] = clean_text(_as_text(source), 2_000)
+        row["source"] = clean_text(to_text(source), 2_000)
     number = _number(_known(metadata, _SCORE_KEYS) if score is None else score)
     if number is not None:
         row["score"] = number
@@ -122,12 +123,6 @@ def _known(metadata: Mapping[str, Any], keys: tuple[str, ...]) -> object:
         if not (isinstance(value, float) and math.isnan(value)):
             return value
     return None
-
-
-def _as_text(value: object) -> str:
-    """A path, a UUID or the like as what it prints, and not as JSON of that."""
-    told = plain(value)
-    return told if isinstance(told, str) else plain_json(told)
 
 
 def _number(value: object) -> float | int | None:

@@ -52,8 +52,9 @@ def session_attributes(
     if not metadata or _ANY_KEY.isdisjoint(metadata):
         return _NONE
     for key in _METADATA_KEYS:
-        if key in metadata and metadata[key] not in (None, ""):
-            value = metadata[key]
+        value = metadata.get(key)
+        # some values, such as pandas' NA, cannot be compared
+        if value is not None and not (isinstance(value, str) and not value):
             break
     else:
         return _NONE

@@ -27,11 +27,11 @@ from clearml_otel.langchain.values import (
     MAX_TOTAL,
     Json,
     clean_text,
-    is_secret_key,
     plain,
     plain_json,
     to_text,
 )
+from clearml_otel.secret_texts import is_secret_key
 
 _DEEPEST: Final = 8
 _DEEPEST_BRIEF: Final = 4

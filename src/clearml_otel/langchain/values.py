@@ -17,6 +17,7 @@ from json.encoder import encode_basestring
 from typing import Any, Final, TypeAlias, cast
 
 from clearml_otel.langchain.inline_data import SHORTEST_BASE64, without_base64
+from clearml_otel.secret_texts import HIDDEN, is_secret_key, names_secrets, without_secrets
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
@@ -27,40 +28,9 @@ MAX_TOTAL: Final = 4 * MAX_TEXT
 MAX_ITEMS: Final = 2_000
 """Elements of one container; the rest is counted."""
 MAX_DEPTH: Final = 16
-HIDDEN: Final = "**********"
 CUT_MARK: Final = "… [cut from "
 """What stands behind a text that was cut, before its length."""
 
-_SECRET: Final = re.compile(
-    "apikey|secret(?!ar)|passw|authorization|credential|bearer|pwd$|jwt$|^(?:set)?cookies?$"
-    "|(?:private|subscription|signing|encryption|ssh)key|(?:^|access|auth|session|refresh|security"
-    "|api|id|bot|client|user|hf|hub|azuread)token$"
-)
-_SEPARATORS: Final = str.maketrans("", "", "-_. ")
-_URL_USERINFO: Final = re.compile(r"""(?<=://)[^/\s?#"'<>]+(?=@)""")
-_URL_SECRET: Final = re.compile(
-    r"(?i)(?<=[?&])((?:[\w-]*[-_])?(?:(?:api|access|secret)?key|token|secret|password|sig(?:nature)?)=)"
-    r"[^\s&#\"'<>]+"
-)
-# a header, a bearer's token, a key of the widespread form, a key that is assigned to its name, a
-# JSON web token, and a password that is assigned: in quotes, or with a digit in it. What stands
-# before a name is not looked at, and what follows not far: else a long text would take the square
-# of its length
-_TEXT_SECRET: Final = re.compile(
-    r"""(?ix)
-    (?=[abceprs]) (?:  # how each of these begins: to ask that first takes a third of the time
-    (\bauthorization["']?\s*[:=]\s*["']?(?:bearer|basic|token|api-?key)\s+) [^\s"',;&]{6,}
-    | (\bauthorization["']?\s*[:=]\s*["']?) [^\s"',;&]{16,}
-    | (\bbearer\s+) [\w.~+/=-]{16,}
-    | (\b) sk-[\w-]{16,}
-    | ((?:(?:api|access|secret|subscription)[-_]?key|client[-_]?secret
-          |(?:access|auth|refresh|session|security)[-_]?token)
-       ["']?\s*[:=]\s*["']?) (?:eyJ[\w.-]{16,} | (?=[\w-]*\d) [\w+/-]{16,}={0,2})
-    | (\b) eyJ[\w-]{8,300}\.eyJ[\w-]{8,}\.[\w-]+
-    | (passw(?:or)?d["']?\s*[:=]\s*["']) [^"'\r\n]{4,}
-    | (passw(?:or)?d["']?\s*[:=]\s*) (?=[^\s"',;&()<>\[\]{}]{0,60}\d) [^\s"',;&()<>\[\]{}]{6,}
-    )"""
-)
 # made once, as json.dumps makes one a call; nothing here is circular
 _compact: Final = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, separators=(",", ":")
@@ -75,12 +45,6 @@ _LARGEST_INT: Final = 1 << 63
 _NODE: Final = 8  # what an element costs of the total, besides its text
 
 
-@functools.lru_cache(1_024)
-def is_secret_key(key: str) -> bool:
-    """Whether a field of this name holds something that may leave in no span, log or file."""
-    return bool(_SECRET.search(key.lower().translate(_SEPARATORS)))
-
-
 def clean_text(text: str, limit: int = MAX_TEXT) -> str:
     """Text that every encoder takes: no lone surrogates, no URL credentials, bounded length.
 
@@ -91,7 +55,7 @@ def clean_text(text: str, limit: int = MAX_TEXT) -> str:
     if length < SHORTEST_BASE64 and length <= limit and text.isascii():
         if ":" not in text and "=" not in text and "sk-" not in text and "earer " not in text:
             return text
-        if "://" not in text and ";base64," not in text and not _names_secrets(text.lower()):
+        if "://" not in text and ";base64," not in text and not names_secrets(text.lower()):
             return text
     return _cleaned(text, limit)
 
@@ -106,31 +70,8 @@ def _cleaned(text: str, limit: int) -> str:
         text = text.encode("utf-8", "replace").decode("utf-8")
     # before the cut, which may take away the sign that ends the credentials
     if ":" in text or "=" in text or "sk-" in text or "earer " in text:
-        text = _without_secrets(text)
+        text = without_secrets(text)
     return text if length <= limit else f"{text[:limit]}{CUT_MARK}{length} characters]"
-
-
-def _without_secrets(text: str) -> str:
-    if "://" in text:
-        text = _URL_SECRET.sub(rf"\g<1>{HIDDEN}", _URL_USERINFO.sub(HIDDEN, text))
-    return _TEXT_SECRET.sub(_hidden, text) if _names_secrets(text.lower()) else text
-
-
-def _names_secrets(lowered: str) -> bool:
-    """Whether a text has one of the words of ``_TEXT_SECRET``; many times faster than that."""
-    return (
-        "key" in lowered
-        or "token" in lowered
-        or "secret" in lowered
-        or "passw" in lowered
-        or "authorization" in lowered
-        or "bearer " in lowered
-        or "sk-" in lowered
-    )
-
-
-def _hidden(match: re.Match[str]) -> str:
-    return next((kept for kept in match.groups() if kept is not None), "") + HIDDEN
 
 
 def safe_str(value: object) -> str:
@@ -185,8 +126,13 @@ def plain_json(value: Json) -> str:
 
 
 def to_text(value: object) -> str:
-    """Text as it is, anything else as JSON."""
-    return clean_text(value) if type(value) is str else to_json(value)
+    """Text as it is, what is told by a text (a path, a UUID) as that, anything else as JSON."""
+    if type(value) is str:
+        return clean_text(value)
+    if type(value) is dict:
+        return to_json(cast("object", value))
+    told = plain(value)
+    return told if isinstance(told, str) else _compact(told)
 
 
 def plain(value: object, total: int = MAX_TOTAL, *, hide: bool = True) -> Json:

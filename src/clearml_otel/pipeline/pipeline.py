@@ -11,12 +11,12 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from clearml_otel import lifecycle
-from clearml_otel.clearml.encoding import cell
 from clearml_otel.clearml.transport import ModelUpload, Status, Transport
 from clearml_otel.diagnostics import report
 from clearml_otel.pipeline.assembly import FULL, Assembler, Times
 from clearml_otel.pipeline.delivery import Delivery, Job
 from clearml_otel.pipeline.destination import description, task_descriptions
+from clearml_otel.pipeline.exit_status import status_at_exit
 from clearml_otel.pipeline.named_parts import named_part
 from clearml_otel.pipeline.process_spools import spools
 from clearml_otel.pipeline.publisher import SessionPublisher, View
@@ -346,7 +346,7 @@ class Pipeline:
         # spans of threads that were on their way in
         self.end_sessions(reason="shutdown")
         if status is None:
-            status, message = _status_at_exit(self.settings)
+            status, message = status_at_exit(self.settings)
         if self._publisher.visuals is not None:
             # half of the time is the network's
             self._publisher.visuals.stop_after(longest / 2)
@@ -385,12 +385,3 @@ class Pipeline:
 
     def _description(self) -> Mapping[str, Any]:
         return description(self.settings, self._tasks, self._suffix, self._ending)
-
-
-def _status_at_exit(settings: Settings) -> tuple[Status, str]:
-    error = lifecycle.uncaught_exception()
-    if error is None:
-        return "completed", "closed by clearml-otel"
-    kind = type(error).__name__
-    # a provider's error often quotes the prompt; one of the application's may not even have a text
-    return "failed", f"{kind}: {str(cell(error))[:500]}" if settings.keeps_content else kind

@@ -8,6 +8,7 @@ import logging
 from typing import Any
 from uuid import uuid4
 
+import pandas as pd
 import pytest
 from langchain_core.callbacks import CallbackManager, dispatch_custom_event
 from langchain_core.documents import Document
@@ -570,6 +571,19 @@ def test_metadata_names_the_session_of_all_runs_below(tracing: Traced, key: str)
     for record in tracing.records:
         assert record.attributes[names.SESSION_ID] == "s-1"
         assert record.attributes[names.CONVERSATION_ID] == "s-1"
+
+
+def test_metadata_that_cannot_be_compared_costs_nothing(tracing: Traced) -> None:
+    config = {**tracing.config, "metadata": {"session_id": pd.NA}}
+    RunnableLambda(lambda x: x).invoke("asked", config)
+    assert tracing.one().attributes[names.CHAIN_INPUT] == "asked"
+
+
+def test_a_session_may_be_named_by_an_id_of_any_type(tracing: Traced) -> None:
+    session = uuid4()
+    config = {**tracing.config, "metadata": {"session_id": session, "thread_id": "other"}}
+    RunnableLambda(lambda x: x).invoke("asked", config)
+    assert tracing.one().attributes[names.SESSION_ID] == str(session)
 
 
 # -- content off -------------------------------------------------------------------------

@@ -127,5 +127,5 @@ def test_what_is_said_in_strange_types_is_text() -> None:
     output = {"model_name": 7, "id": Nameless(), "finish_reason": b"stop"}
     found = said(completion(output=output))
     assert found[names.RESPONSE_MODEL] == "7"
-    assert found[names.RESPONSE_FINISH_REASONS] == ['"<4 bytes>"']
+    assert found[names.RESPONSE_FINISH_REASONS] == ["<4 bytes>"]
     assert names.RESPONSE_ID not in found

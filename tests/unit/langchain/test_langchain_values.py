@@ -21,16 +21,15 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 
 from clearml_otel.langchain import values
 from clearml_otel.langchain.values import (
-    HIDDEN,
     MAX_DEPTH,
     MAX_ITEMS,
     MAX_TEXT,
     clean_text,
-    is_secret_key,
     plain,
     to_json,
     to_text,
 )
+from clearml_otel.secret_texts import HIDDEN, is_secret_key
 from support.examples import examples
 
 
@@ -407,6 +406,11 @@ def test_secret_keys(key: str) -> None:
     assert json.loads(to_json({"model_kwargs": {key: "hunter2"}})) == {
         "model_kwargs": {key: HIDDEN}
     }
+
+
+def test_secret_keys_of_any_length() -> None:
+    assert is_secret_key("x" * 300 + "_api_key")
+    assert not is_secret_key("x" * 300)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from clearml_otel import diagnostics
+from clearml_otel import capture, diagnostics
 from clearml_otel.clearml.transport import ModelUpload
+from clearml_otel.langchain.content import Content
 from clearml_otel.pipeline import publisher as publisher_module
 from clearml_otel.pipeline.labels import Labels
 from clearml_otel.pipeline.pipeline import Pipeline
@@ -32,6 +33,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for kind in diagnostics.occurrences():
         diagnostics.forget(kind)
     monkeypatch.delattr(sys, "last_value", raising=False)
+    monkeypatch.setattr(capture, "_redacting", False)
     yield
     for pipeline in _made:
         pipeline.transport.trouble = None
@@ -490,6 +492,7 @@ class TextlessError(Exception):
     [
         (TextlessError(), {}, "TextlessError: <unprintable TextlessError>"),
         (ValueError("bad prompt: my secret"), {"capture_content": False}, "ValueError"),
+        (ValueError("https://me:hunter2@db"), {}, "ValueError: https://**********@db"),
     ],
 )
 def test_what_a_failure_says_is_safe_to_keep(
@@ -501,6 +504,18 @@ def test_what_a_failure_says_is_safe_to_keep(
     add(pipeline, call("a", 1))
     pipeline.close()
     assert published(pipeline).closed == [("failed", message)]
+
+
+def test_a_failure_that_nobody_has_redacted_says_its_class_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Content(redact=lambda text, where: text.upper())
+    monkeypatch.setattr(sys, "last_value", ValueError("of Ann"), raising=False)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    pipeline = new()
+    add(pipeline, call("a", 1))
+    pipeline.close()
+    assert published(pipeline).closed == [("failed", "ValueError")]
 
 
 def test_a_status_of_the_applications_own_stands() -> None:
