@@ -30,6 +30,7 @@ _MODULES = {
     "Tracker": "clearml_otel.tracker",
     "configure": "clearml_otel.configure",
 }
+_OF_LANGCHAIN = frozenset({"langchain", "langchain_core"})
 
 __all__ = [
     "ClearMLCallbackHandler",
@@ -48,7 +49,13 @@ def __getattr__(name: str) -> Any:
     module = _MODULES.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(module), name)
+    try:
+        value = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _OF_LANGCHAIN:
+            raise
+        advice = f"{name} needs LangChain: python -m pip install 'clearml-otel[langchain]'"
+        raise ModuleNotFoundError(advice, name=error.name) from error
     globals()[name] = value
     return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -152,6 +153,17 @@ def test_all_is_well(tmp_path: Path, double: ClearMLDouble, client: dict[str, st
     assert double.accounts.secret_key not in outcome.stdout
     assert double.accounts.access_key not in outcome.stdout
     assert double.tasks == {}
+
+
+def test_a_spool_of_another_version_is_named(tmp_path: Path, client: dict[str, str]) -> None:
+    (tmp_path / "spool").mkdir()
+    database = sqlite3.connect(tmp_path / "spool" / "other.spool")
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    outcome = run_cli(tmp_path, "doctor", **client)
+    assert outcome.status == 1
+    assert "other.spool was made by another clearml-otel (its version 99, not" in outcome.stdout
+    assert "nothing waits" not in outcome.stdout
 
 
 @pytest.mark.parametrize(

@@ -256,6 +256,20 @@ def test_importing_takes_less_than_150_ms_and_starts_nothing() -> None:
     assert min(times) < 0.150
 
 
+def test_without_langchain_it_is_said_what_is_missing() -> None:
+    program = (
+        "import sys\n"
+        "sys.modules['langchain_core'] = None\n"
+        "from clearml_otel import ClearMLSpanProcessor, configure\n"
+        "from clearml_otel import ClearMLCallbackHandler"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+    said = done.stderr.splitlines()[-1]
+    assert said.endswith("needs LangChain: python -m pip install 'clearml-otel[langchain]'")
+
+
 def test_the_public_names() -> None:
     for name in clearml_otel.__all__:
         assert getattr(clearml_otel, name) is not None

@@ -168,8 +168,15 @@ def _spool(settings: Settings) -> Iterator[Finding]:
     yield _folder(folders[0])
     for path in (path for folder in folders for path in folder.glob("*.corrupt")):
         yield Finding("bad", f"{path} is damaged; what could be read was published: delete it")
+    others = list(orphans.of_other_versions(folders))
+    for path, version in others:
+        yield Finding(
+            "bad",
+            f"{path} was made by another clearml-otel (its {version}): that one's "
+            "`clearml-otel upload` delivers it; or delete it",
+        )
     found = orphans.waiting(folders)
-    if not found:
+    if not found and not others:
         yield Finding("ok", "nothing waits")
     for left in found:
         yield _waiting(left)

@@ -107,6 +107,16 @@ def waiting(folders: Iterable[Path]) -> list[Left]:
     return [left for path in _paths(folders) for left in _waiting(path)]
 
 
+def of_other_versions(folders: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """The spools that another version of this package has made, and which one's they are."""
+    for path in _paths(folders):
+        with contextlib.suppress(OSError, sqlite3.Error):
+            try:
+                SpoolFile(path).close()
+            except SpoolVersionError as error:
+                yield path, str(error)
+
+
 def _waiting(path: Path) -> list[Left]:
     try:
         ownership = spool_folder.own(path)
