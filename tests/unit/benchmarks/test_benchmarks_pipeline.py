@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-_TESTS = Path(__file__).resolve().parents[2]
+from support.benchmark_runs import quick_run
+
 _NUMBER = re.compile(r"-?[\d,]+(\.\d+)?(e-\d+)?")
 _ROWS = (
     "Spool: append a batch",
@@ -31,20 +29,7 @@ _ROWS = (
 
 @pytest.mark.slow
 def test_quick_run_prints_every_row(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, _TESTS / "benchmarks", "--quick", "--only", "pipeline"],
-        cwd=tmp_path,
-        env={**os.environ, "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    lines = [
-        [cell.strip() for cell in line.strip("|").split("|")] for line in done.stdout.splitlines()
-    ]
-    cells = {row[0]: row[1:] for row in lines if len(row) > 1}
+    cells = quick_run(tmp_path, "pipeline").cells
     assert set(_ROWS) <= cells.keys()
     for title in _ROWS:
         assert _NUMBER.fullmatch(cells[title][1]), title

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -10,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-_TESTS = Path(__file__).resolve().parents[2]
+from support.benchmark_runs import TESTS, quick_run
+
 _FLUSHES = ("Flush, 20 records", "Flush, 40 records", "Flush, 40 records, complexity on")
 _NUMBER = re.compile(r"-?[\d,]+(\.\d+)?(e-\d+)?")
-_PARTS = ("--only", "cpu", "--only", "flush", "--only", "memory")
+_PARTS = ("cpu", "flush", "memory")
 _NEEDS_OLD_TEXTSTAT = "complexity on"
 _ROWS = (
     *(
@@ -38,17 +38,8 @@ _ROWS = (
 
 @pytest.mark.slow
 def test_quick_run_prints_every_row(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, _TESTS / "benchmarks", "--quick", *_PARTS],
-        cwd=tmp_path,
-        env={**os.environ, "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    cells = {row[0]: row[1:] for row in map(_cells, done.stdout.splitlines()) if len(row) > 1}
+    printed = quick_run(tmp_path, *_PARTS)
+    cells = printed.cells
     assert set(_ROWS) <= cells.keys()
     for title in _ROWS:
         _, ours, _, old, *_ = cells[title]
@@ -57,16 +48,15 @@ def test_quick_run_prints_every_row(tmp_path: Path) -> None:
             assert old.startswith("not runnable ["), title
         else:
             assert _NUMBER.fullmatch(old), title
-    notes = [line for line in done.stdout.splitlines() if line.startswith("[")]
-    assert any("textstat 0.7.4" in note for note in notes)
+    assert any("textstat 0.7.4" in note for note in printed.notes)
     # nothing of ours was lost or reported, and every row was published
-    assert not [note for note in notes if "ours" in note]
+    assert not [note for note in printed.notes if "ours" in note]
 
 
 def test_unknown_part_is_refused(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--only", "speed"],
-        cwd=_TESTS,
+        cwd=TESTS,
         capture_output=True,
         text=True,
         timeout=60,
@@ -74,7 +64,3 @@ def test_unknown_part_is_refused(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "cpu" in done.stderr
-
-
-def _cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip("|").split("|")]
