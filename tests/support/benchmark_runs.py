@@ -35,13 +35,13 @@ class Printed:
         return {title: cells for title, *cells in self.rows}
 
 
-def quick_run(folder: Path, *parts: str) -> Printed:
+def quick_run(folder: Path, *parts: str, **variables: str) -> Printed:
     """Run some parts of the benchmarks with small sizes."""
     only = [word for part in parts for word in ("--only", part)]
     done = subprocess.run(
         [sys.executable, TESTS / "benchmarks", "--quick", *only],
         cwd=folder,
-        env={**os.environ, "HOME": str(folder)},
+        env={**os.environ, "HOME": str(folder), **variables},
         capture_output=True,
         text=True,
         timeout=240,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-_TESTS = Path(__file__).resolve().parents[2]
+from support.benchmark_runs import Printed, quick_run
+
 _WORKLOADS = (
     "Chain run, nested",
     "Chain run, sequence",
@@ -37,9 +35,8 @@ _TIMES = re.compile(r"-?>?[\d.]+(e-\d+)?x|–")  # nothing is divided by less th
 
 @pytest.mark.slow
 def test_quick_run_prints_every_row(tmp_path: Path) -> None:
-    done = _quick_run(tmp_path)
-    assert done.returncode == 0, done.stderr
-    titles, cells = _table(done.stdout)
+    printed = quick_run(tmp_path, "peers")
+    titles, cells = _table(printed)
     assert {*_OURS, *_PEERS} <= set(titles)
     for workload in _WORKLOADS:
         for measure in _MEASURES:
@@ -53,8 +50,7 @@ def test_quick_run_prints_every_row(tmp_path: Path) -> None:
                 else:
                     assert row[column] == "not installed"
     # ours makes one span of each run, and no callback of its raised
-    notes = [line for line in done.stdout.splitlines() if line.startswith("[")]
-    assert not [note for note in notes if "ours" in note]
+    assert not [note for note in printed.notes if "ours" in note]
 
 
 @pytest.mark.slow
@@ -67,31 +63,16 @@ def test_peer_that_is_missing_says_so(tmp_path: Path) -> None:
         "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
         "sys.meta_path.insert(0, Missing())\n"
     )
-    done = _quick_run(tmp_path, PYTHONPATH=str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    titles, cells = _table(done.stdout)
+    titles, cells = _table(quick_run(tmp_path, "peers", PYTHONPATH=str(tmp_path)))
     row = dict(zip(titles, cells["Chat model", "added, median"], strict=True))
     assert [row[column] for column in _PEERS] == ["not installed"] * len(_PEERS)
     assert _NUMBER.fullmatch(row["ours"])
 
 
-def _quick_run(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, _TESTS / "benchmarks", "--quick", "--only", "peers"],
-        cwd=folder,
-        env={**os.environ, "HOME": str(folder), **environment},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-
-
-def _table(output: str) -> tuple[list[str], dict[tuple[str, str], list[str]]]:
+def _table(printed: Printed) -> tuple[list[str], dict[tuple[str, str], list[str]]]:
     """The titles of the columns behind the first two, and the cells by those."""
-    lines = [line for line in output.splitlines() if line.startswith("|")]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return rows[0][2:], {(row[0], row[1]): row[2:] for row in rows[2:]}
+    titles, _, *rows = printed.rows
+    return titles[2:], {(row[0], row[1]): row[2:] for row in rows}
 
 
 def _installed(module: str) -> bool:
