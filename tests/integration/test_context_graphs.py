@@ -24,6 +24,7 @@ from opentelemetry import context as otel_context
 
 from support.instrumented import Instrumented, instrumented
 from support.probes import ProbeChat
+from support.task_contexts import in_tasks, needs_task_contexts
 
 
 class State(TypedDict):
@@ -85,7 +86,7 @@ def check_graph(traced: Instrumented) -> None:
     assert traced.parents_of("LangGraph")[-1] == "nothing"
 
 
-@pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
+@pytest.mark.parametrize("way", ["invoke", "stream", in_tasks("ainvoke"), in_tasks("astream")])
 def test_a_graph(traced: Instrumented, way: str) -> None:
     graph = graph_of(traced).compile()
     given: State = {"steps": []}
@@ -128,7 +129,7 @@ def test_a_checkpointer_is_below_the_graph(traced: Instrumented) -> None:
     check_graph(traced)
 
 
-@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+@pytest.mark.parametrize("way", ["invoke", in_tasks("ainvoke")])
 def test_an_interrupt_and_its_resumption(traced: Instrumented, way: str) -> None:
     def ask(state: State) -> Any:
         mark(traced, "http ask")
@@ -168,6 +169,7 @@ def test_an_abandoned_graph(traced: Instrumented) -> None:
     assert traced.parents_of("after") == ["nothing"]
 
 
+@needs_task_contexts
 def test_a_cancelled_graph(traced: Instrumented) -> None:
     begun = asyncio.Event()
 

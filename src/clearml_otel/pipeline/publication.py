@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Final
@@ -23,6 +23,7 @@ RUNS: Final = "Runs"
 OPEN_SPANS: Final = "Open Spans"
 LATE_SPANS: Final = "Late Spans"
 _SPANS_OF_LINE: Final = 1_000
+_NULL_TOLD: Final = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +110,36 @@ def _table_step(title: str, label: str, table: Table, timestamp_ms: int) -> Step
 
 def _csv_step(title: str, label: str, table: Table) -> Step:
     def artifact() -> Artifact:
-        data = io.BytesIO()
-        # as bytes row by row: the text as a whole would be the largest thing in memory
-        with io.TextIOWrapper(data, "utf-8", "replace", newline="") as text:
-            writer = csv.writer(text, lineterminator="\n")
-            writer.writerow(table.columns)
-            writer.writerows(table.rows)
-            text.flush()
-            name = f"{title} - {label}"
-            preview = f"{len(table.rows)} rows x {len(table.columns)} columns"
-            return Artifact(name, f"{name}.csv", data.getvalue(), "text/csv", preview)
+        name = f"{title} - {label}"
+        preview = f"{len(table.rows)} rows x {len(table.columns)} columns"
+        return Artifact(name, f"{name}.csv", _csv(table), "text/csv", preview)
 
     return _upload(artifact)
+
+
+def _csv(table: Table) -> bytes:
+    """The table as CSV; null characters, at which some readers stop, are told by U+FFFD."""
+    try:
+        data = _written(table.columns, table.rows)
+    except csv.Error:
+        # Python 3.10 writes none either
+        data = _written(_without_null(table.columns), map(_without_null, table.rows))
+    return data.replace(b"\0", _NULL_TOLD.encode())
+
+
+def _written(columns: Iterable[object], rows: Iterable[Iterable[object]]) -> bytes:
+    data = io.BytesIO()
+    # as bytes row by row: the text as a whole would be the largest thing in memory
+    with io.TextIOWrapper(data, "utf-8", "replace", newline="") as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+        text.flush()
+        return data.getvalue()
+
+
+def _without_null(row: Iterable[object]) -> list[object]:
+    return [cell.replace("\0", _NULL_TOLD) if isinstance(cell, str) else cell for cell in row]
 
 
 def model_steps(model: ModelUpload | None) -> list[Step]:

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from clearml_otel import attributes as names
 from support.shape_parts import USAGE, TurnsModel, calling, tide, weather
 from support.shapes import Raised, Seen, Shapes
+from support.task_contexts import in_tasks
 
 QUESTION = "How is Paris?"
 ASKED: dict[str, Any] = {"messages": [HumanMessage(QUESTION)]}
@@ -53,7 +54,7 @@ def assert_answered(seen: Seen) -> None:
     assert len({span.trace_id for span in seen.spans}) == 1
 
 
-@pytest.mark.parametrize("how", ["invoke", "ainvoke", "stream", "astream"])
+@pytest.mark.parametrize("how", ["invoke", in_tasks("ainvoke"), "stream", in_tasks("astream")])
 def test_an_agent_with_a_tool(shape: Shapes, how: str) -> None:
     async def ainvoke() -> str:
         return last(await agent(LOOK, SUNNY).ainvoke(ASKED))

@@ -15,6 +15,7 @@ from langgraph.types import Command, RetryPolicy, Send, interrupt
 from clearml_otel import attributes as names
 from support.shape_parts import TurnsModel
 from support.shapes import Raised, Shapes
+from support.task_contexts import needs_task_contexts
 
 
 class State(TypedDict):
@@ -253,6 +254,7 @@ def test_stream_modes(shape: Shapes, mode: Any) -> None:
     assert seen.pairs == [("Human: why?", "Because.")]
 
 
+@needs_task_contexts
 def test_events_of_an_async_graph(shape: Shapes) -> None:
     async def program() -> list[str]:
         model = TurnsModel(turns=["Because."])

@@ -41,6 +41,7 @@ from clearml_otel import attributes as names
 from clearml_otel.langchain.inputs import chain_output
 from support.langchain_apps import PIXELS, PIXELS_SIZE, ScriptedAgentModel, Shelf, calls
 from support.scripted_models import ScriptedChatModel
+from support.task_contexts import in_tasks
 from support.traced import Traced, traced
 
 
@@ -322,7 +323,7 @@ def weather(city: str) -> str:
     return f"sunny in {city}"
 
 
-@pytest.mark.parametrize("how", ["invoke", "ainvoke", "stream"])
+@pytest.mark.parametrize("how", ["invoke", in_tasks("ainvoke"), "stream"])
 def test_create_agent(tracing: Traced, how: str) -> None:
     model = ScriptedAgentModel(script=[calls("weather", city="Paris"), AIMessage("It is sunny.")])
     agent = create_agent(model, [weather])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import logging
@@ -359,6 +360,15 @@ def test_tables_and_spans_are_kept_whole() -> None:
     text = transport.artifacts["Session Analysis - mine"].data.decode()
     assert text.startswith("prompt_step,prompts,name,")
     assert '"a, with ""quotes""\nand lines"' in text
+
+
+def test_a_null_character_costs_no_table() -> None:
+    pipeline = new()
+    add(pipeline, call("before\0behind", 1))
+    pipeline.end_sessions("mine")
+    text = published(pipeline).artifacts["Session Analysis - mine"].data.decode()
+    (row,) = csv.DictReader(text.splitlines())
+    assert row["prompts"] == "before\ufffdbehind"
 
 
 def test_the_task_is_described_once() -> None:
