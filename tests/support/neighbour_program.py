@@ -17,6 +17,9 @@ import signal
 import sys
 import threading
 
+# what it changes itself, such as the excepthook on Python 3.10, is not ours
+from langchain_core.language_models.fake import FakeListLLM
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE)
 before = {
     "excepthook": sys.excepthook,
@@ -35,8 +38,6 @@ if sys.argv[1] == "without":
         import clearml  # noqa: F401
     random.seed(4)
 else:
-    from langchain_core.language_models.fake import FakeListLLM
-
     from clearml_otel import ClearMLCallbackHandler
 
     random.seed(4)

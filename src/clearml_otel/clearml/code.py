@@ -11,13 +11,18 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
 from clearml_otel.clearml.encoding import clean_text
 from clearml_otel.clearml.entry_point import EntryPoint, find_entry_point
 from clearml_otel.clearml.git import Checkout, find_checkout, uncommitted_diff, without_credentials
+
+if sys.version_info >= (3, 11):
+    from importlib import metadata
+else:
+    # Python 3.10's own knows few packages by the modules in them
+    import importlib_metadata as metadata
 
 MAX_SOURCE = 512_000
 """Characters of a stored diff or source."""

@@ -6,6 +6,7 @@ those packages' versions. `receivers_python` is that of an environment on top of
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,4 +35,6 @@ __all__ = [
 
 def receivers_python(factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment with both, made once for a test session."""
+    if sys.version_info < (3, 11):
+        pytest.skip("this Phoenix needs Python 3.11")
     return environment_with(factory, "receivers", *_RECEIVERS, on_top=True)
