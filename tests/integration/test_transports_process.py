@@ -87,6 +87,9 @@ def test_a_transport_can_be_opened_at_interpreter_exit(double: ClearMLDouble) ->
 
 FORKING = """
 import os
+import warnings
+# of Python 3.12 and later, about threads of the SDK
+warnings.filterwarnings("ignore", ".*multi-threaded.*fork", DeprecationWarning)
 from clearml_otel.clearml.events import table_plots
 from clearml_otel.clearml.server import ServerTransport
 from support.transport_calls import SPEC
