@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -12,17 +11,6 @@ from clearml_otel.exporter import ClearMLSpanProcessor
 from clearml_otel.id_generator import SystemIdGenerator
 from clearml_otel.settings import Settings, SettingsError
 from clearml_otel.tracker import Tracker
-
-_OF_SPANS: Final = (
-    "complexity_metrics",
-    "readability",
-    "readability_max_words",
-    "evaluation_events",
-    "capture_content",
-    "max_content_length",
-    "capture_media",
-)
-"""The settings that concern the spans of LangChain's runs."""
 
 
 def configure(*, redact: Callable[[str, str], str] | None = None, **settings: object) -> Tracker:
@@ -56,25 +44,34 @@ def configure(*, redact: Callable[[str, str], str] | None = None, **settings: ob
         trace.set_tracer_provider(provider)
     processor = ClearMLSpanProcessor(**given)
     provider.add_span_processor(processor)
-    options = {name: getattr(known, name) for name in _OF_SPANS}
-    asked = redact is not None or any(settings.get(name) is not None for name in _OF_SPANS)
-    _instrument_langchain({"tracer_provider": provider, "redact": redact, **options}, asked)
+    _instrument_langchain(provider, redact, known, settings)
     return processor.tracker
 
 
-def _instrument_langchain(options: Mapping[str, object], asked: bool) -> None:
+def _instrument_langchain(
+    provider: TracerProvider,
+    redact: Callable[[str, str], str] | None,
+    known: Settings,
+    given: Mapping[str, object],
+) -> None:
     """Instrument it, where it is installed.
 
     Args:
-        options: what ``instrument()`` is given.
-        asked: whether the application gave any of them itself.
+        provider: where the spans go.
+        redact: the application's.
+        known: the settings in force.
+        given: those that the application gave itself.
     """
     try:
         from clearml_otel.langchain import LangChainInstrumentor
+        from clearml_otel.zero_code import DeclarativeOptions
     except ModuleNotFoundError:
         return
+    names = DeclarativeOptions.__slots__
     instrumentor = LangChainInstrumentor()
+    asked = redact is not None or any(given.get(name) is not None for name in names)
     if asked and instrumentor.is_instrumented_by_opentelemetry:
         # texts would go out unredacted if what is there stayed
         instrumentor.uninstrument()
-    instrumentor.instrument(**options)
+    options = {name: getattr(known, name) for name in names}
+    instrumentor.instrument(tracer_provider=provider, redact=redact, **options)

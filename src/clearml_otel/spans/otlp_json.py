@@ -11,7 +11,8 @@ import json
 import json.encoder
 import zlib
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import groupby
 from math import isfinite, isnan
@@ -72,10 +73,15 @@ def read_otlp_json_lines(
         raise SpanDecodeError(f"{path}: cannot be read: {why}") from error
 
 
-def _opened(path: Path) -> BinaryIO:
+@contextmanager
+def _opened(path: Path) -> Generator[BinaryIO, None, None]:
+    """The file, unpacked; opened once, as it may be a pipe."""
     with path.open("rb") as file:
-        packed = file.peek(2)[:2] == _GZIP
-    return cast("BinaryIO", gzip.open(path) if packed else path.open("rb"))
+        if file.peek(2)[:2] == _GZIP:
+            with gzip.open(file) as unpacked:
+                yield cast("BinaryIO", unpacked)
+        else:
+            yield file
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

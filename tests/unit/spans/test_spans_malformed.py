@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,19 @@ def test_a_packed_file_is_read(tmp_path: Path) -> None:
     with pytest.raises(SpanDecodeError, match="cannot be read") as caught:
         list(read_otlp_json_lines(file, on_error=print))
     assert_one_line(caught.value)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_pipe_is_read(packed: bool) -> None:
+    """As a shell's ``<(zcat …)`` is one: what is taken out of it is gone."""
+    text = f"{LINE}\n{LINE}\n".encode()
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, gzip.compress(text) if packed else text)
+        os.close(writing)
+        assert list(read_otlp_json_lines(Path(f"/dev/fd/{reading}"))) == [GOOD, GOOD]
+    finally:
+        os.close(reading)
 
 
 def test_an_indented_document_is_read(tmp_path: Path) -> None:
